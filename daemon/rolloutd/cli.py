@@ -1,0 +1,161 @@
+"""The commands. Each reads the settings, calls one function below, and prints."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from rolloutd import __version__
+from rolloutd.errors import RolloutdError
+
+app = typer.Typer(
+    name="rolloutd",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Keeps a SQLite index of every Codex CLI thread on this machine true and fresh.",
+)
+
+CodexHome = Annotated[
+    Path | None, typer.Option(help="The Codex home to index [default: $CODEX_HOME or ~/.codex].")
+]
+Database = Annotated[
+    Path | None,
+    typer.Option(help="The database [default: ~/.local/state/rolloutd/state.sqlite]."),
+]
+ModelProvider = Annotated[
+    str | None,
+    typer.Option(help="Provider of threads that name none [default: Codex's configuration's]."),
+]
+LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
+LogFormat = Annotated[str | None, typer.Option(help="auto, console, plain, journal or json.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001
+    if wanted:
+        typer.echo(f"rolloutd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Keeps a SQLite index of every Codex CLI thread on this machine true and fresh."""
+
+
+@app.command()
+def backfill(
+    *,
+    rebuild: Annotated[
+        bool,
+        typer.Option("--rebuild", help="Read every rollout again. Readers keep the old rows."),
+    ] = False,
+    as_json: Json = False,
+    codex_home: CodexHome = None,
+    database: Database = None,
+    model_provider: ModelProvider = None,
+    batch_size: Annotated[int | None, typer.Option(help="Files a transaction.")] = None,
+    lease_seconds: Annotated[float | None, typer.Option(help="How long a claim holds.")] = None,
+    wait_seconds: Annotated[
+        float | None, typer.Option(help="How long to wait for another worker.")
+    ] = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Index every rollout, or, once that is complete, what has changed since.
+
+    Exit codes: 0 done, 69 no home or no sessions/ in it, 74 the database cannot be used,
+    75 another process is at it, 78 configuration.
+    """
+    settings = _settings(
+        codex_home=codex_home,
+        database=database,
+        model_provider=model_provider,
+        backfill_batch_size=batch_size,
+        backfill_lease_seconds=lease_seconds,
+        backfill_wait_seconds=wait_seconds,
+        log_level=log_level,
+        log_format=log_format,
+    )
+    from rolloutd.rollout.pool import ReaderPool  # noqa: PLC0415
+
+    with ReaderPool(str(settings.codex_home)) as pool:
+        # They start while we import the database's half of the program.
+        pool.start()
+        from rolloutd import report  # noqa: PLC0415
+        from rolloutd.backfill import Stopped  # noqa: PLC0415
+        from rolloutd.progress import progress_bar  # noqa: PLC0415
+        from rolloutd.supervisor import run_backfill  # noqa: PLC0415
+
+        try:
+            with progress_bar() as observer:
+                result = run_backfill(settings, pool, observer, rebuild=rebuild)
+        except Stopped:
+            _fail("interrupted; what was done is kept, the next run goes on from there")
+    _print(report.backfill_document(result) if as_json else report.backfill_lines(result))
+
+
+@app.command()
+def status(
+    *,
+    as_json: Json = False,
+    codex_home: CodexHome = None,
+    database: Database = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Show how far the backfill is, who works on it, and what the database holds."""
+    settings = _settings(
+        codex_home=codex_home, database=database, log_level=log_level, log_format=log_format
+    )
+    from rolloutd import report  # noqa: PLC0415
+    from rolloutd.state.database import StateDatabase  # noqa: PLC0415
+
+    with StateDatabase.open_reader(settings.database) as opened:
+        document = report.status_document(opened)
+    _print(document if as_json else report.status_lines(document, time.time()))
+
+
+def main() -> NoReturn:
+    """The console script; the exit codes are those of `rolloutd.errors`."""
+    try:
+        app()
+    except RolloutdError as error:
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python must not fail again when it flushes.
+        sys.stdout = None  # type: ignore[assignment]
+    sys.exit(0)
+
+
+def _settings(**overrides: Any) -> Any:
+    from rolloutd.logs import configure_logging  # noqa: PLC0415
+    from rolloutd.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(overrides)
+    configure_logging(settings.log_level, settings.log_format)
+    return settings
+
+
+def _print(content: Any) -> None:
+    if isinstance(content, list):
+        sys.stdout.writelines(f"{line}\n" for line in content)
+    else:
+        sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _fail(message: str, code: int = 1) -> NoReturn:
+    sys.stderr.write(f"rolloutd: {message}\n")
+    sys.exit(code)

@@ -1,0 +1,31 @@
+"""Errors that end a command, each with the exit code that the contract promises."""
+
+
+class RolloutdError(Exception):
+    """Failed, in words meant for the user."""
+
+    exit_code = 1
+
+
+class HomeUnavailable(RolloutdError):
+    """There is nothing to read: no home, or no `sessions/` in it."""
+
+    exit_code = 69
+
+
+class DatabaseUnavailable(RolloutdError):
+    """The database cannot be read or written, or is newer than this program."""
+
+    exit_code = 74
+
+
+class WorkHeld(RolloutdError):
+    """Another live process holds the work."""
+
+    exit_code = 75
+
+
+class ConfigurationError(RolloutdError):
+    """A setting is wrong."""
+
+    exit_code = 78

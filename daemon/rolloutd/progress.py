@@ -1,0 +1,43 @@
+"""How a person sees a backfill: a bar on a terminal, a line in the log elsewhere."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rolloutd.backfill import Observer, describe_holder
+from rolloutd.state.lease import BackfillState
+
+_log = logging.getLogger(__name__)
+
+
+class QuietObserver:
+    """Tells nothing but that it has to wait, and for whom."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def expect(self, files: int, size: int) -> None:
+        """See `Observer`."""
+
+    def advance(self, files: int, size: int) -> None:
+        """See `Observer`."""
+
+    def wait(self, state: BackfillState) -> None:
+        """Say it once."""
+        if not self._told:
+            self._told = True
+            _log.warning("waiting: %s", describe_holder(state))
+
+
+@contextmanager
+def progress_bar() -> Iterator[Observer]:
+    """A bar with files, bytes, rate and time left, if standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield QuietObserver()
+        return
+    # Rich takes a tenth of a second to import, which only a person has to spare.
+    from rolloutd.progress_bar import BarObserver  # noqa: PLC0415
+
+    with BarObserver() as observer:
+        yield observer

@@ -1,0 +1,167 @@
+"""The plain records that the rollout format and the database exchange.
+
+`rolloutd.rollout` and `rolloutd.state` never import each other; both know these.
+"""
+
+from msgspec import Struct, field
+
+# Raised whenever the fold would make another summary of the same bytes. Rows of an older
+# parser are folded again from the start.
+PARSER_VERSION = 1
+
+
+class DynamicTool(Struct, frozen=True, omit_defaults=True):
+    """One entry of a session_meta's `dynamic_tools`; `input_schema` is compact JSON."""
+
+    name: str
+    description: str
+    input_schema: str
+    defer_loading: bool = False
+    namespace: str | None = None
+
+
+class Summary(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """What the lines of one file say about its thread, folded so far.
+
+    Serialisable, and all that the fold needs in order to go on later: the summary stored at a
+    cursor plus the lines after it equal a fold from the start. `None` means "not said (yet)";
+    defaults are filled in by the merge, since some depend on settings.
+    """
+
+    # Identity: the file name's until the first session_meta has spoken.
+    thread_id: str | None = None
+    created_at_ms: int | None = None
+    identified: bool = False
+    legacy: bool = False
+
+    source: str = "vscode"
+    thread_source: str | None = None
+    originator: str | None = None
+    history_mode: str = "legacy"
+    cli_version: str = ""
+    model_provider: str | None = None
+    agent_nickname: str | None = None
+    agent_role: str | None = None
+    agent_path: str | None = None
+    parent_thread_id: str | None = None
+    memory_mode: str | None = None
+    cwd: str = ""
+    turn_cwd: str = ""
+    git_sha: str | None = None
+    git_branch: str | None = None
+    git_origin_url: str | None = None
+    dynamic_tools: list[DynamicTool] = field(default_factory=list)
+
+    model: str | None = None
+    reasoning_effort: str | None = None
+    sandbox_policy: str | None = None
+    approval_mode: str | None = None
+
+    tokens_used: int | None = None
+    first_user_message: str | None = None
+    title: str = ""
+    renamed: str = ""
+    name: str | None = None
+    preview: str = ""
+    has_user_event: bool = False
+
+    items: int = 0
+    lines: int = 0
+    # Lines that were skipped, by reason (see `rollout.items.LineError`).
+    parse_errors: dict[str, int] = field(default_factory=dict)
+
+
+class Cursor(Struct, frozen=True):
+    """How far a file was read, and how to tell that it is still the same file.
+
+    `offset` counts bytes of the file as it lies on disk. `anchors` are digests of the first
+    bytes and of those just before `offset` (see `rollout.anchors`).
+    """
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    offset: int
+    anchors: str
+
+
+class Known(Struct, frozen=True):
+    """What is known of a file from before: where reading stopped, and the summary up to there."""
+
+    cursor: Cursor
+    summary: Summary
+
+
+class Reading(Struct, frozen=True):
+    """One rollout file, read: a row of `rollouts` to be.
+
+    Attributes:
+        path: the watermark, relative to the home, with '/'.
+        encoding: `plain` or `zstd`.
+        cursor: None if the file could not even be opened.
+        summary: everything read, an unfinished last line that parses included.
+        resume: the summary at `cursor.offset`, where that differs from `summary`.
+        error: why there is no thread in this file; None if there is one.
+        read: bytes read to get here.
+    """
+
+    path: str
+    archived: bool
+    encoding: str
+    cursor: Cursor | None = None
+    summary: Summary = field(default_factory=Summary)
+    resume: Summary | None = None
+    error: str | None = None
+    read: int = 0
+
+
+class FileSummary(Struct, frozen=True):
+    """What one file adds to its thread."""
+
+    path: str
+    archived: bool
+    mtime_ns: int
+    summary: Summary
+
+
+class ThreadRecord(Struct, frozen=True):
+    """A row of `threads`, and what hangs on it. Times are seconds, or milliseconds if `_ms`."""
+
+    id: str
+    rollout_path: str
+    created_at: int
+    created_at_ms: int
+    updated_at: int
+    updated_at_ms: int
+    recency_at: int
+    recency_at_ms: int
+    source: str
+    thread_source: str | None
+    originator: str | None
+    history_mode: str
+    model_provider: str
+    cli_version: str
+    agent_nickname: str | None
+    agent_role: str | None
+    agent_path: str | None
+    memory_mode: str
+    cwd: str
+    git_sha: str | None
+    git_branch: str | None
+    git_origin_url: str | None
+    model: str | None
+    reasoning_effort: str | None
+    sandbox_policy: str
+    approval_mode: str
+    tokens_used: int
+    first_user_message: str
+    title: str
+    name: str | None
+    preview: str
+    has_user_event: bool
+    archived: bool
+    archived_at: int | None
+    dynamic_tools: tuple[DynamicTool, ...] = ()
+    parent_thread_id: str | None = None

@@ -1,0 +1,131 @@
+"""What the commands print: lines for people, one JSON document for programs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rolloutd import __version__
+from rolloutd.backfill import Report
+from rolloutd.state import rollouts
+from rolloutd.state.database import StateDatabase
+from rolloutd.state.home import home_of
+from rolloutd.state.lease import BackfillState, read_state
+from rolloutd.state.threads import count_threads
+
+_FAILURES_SHOWN = 20
+
+
+def backfill_document(report: Report) -> dict[str, Any]:
+    """`backfill --json`."""
+    return {
+        "status": report.status,
+        "scanned": report.scanned,
+        "upserted": report.upserted,
+        "removed": report.removed,
+        "failed": report.failed,
+        "parse_errors": report.parse_errors,
+        "bytes": report.bytes,
+        "seconds": round(report.seconds, 3),
+        "failures": [{"path": path, "error": error} for path, error in report.failures],
+    }
+
+
+def backfill_lines(report: Report) -> list[str]:
+    """The same for people, with the first failures only."""
+    lines = [
+        f"{report.status}: {report.scanned} files scanned, {report.upserted} indexed, "
+        f"{report.removed} gone, {report.failed} failed, {report.parse_errors} lines skipped; "
+        f"{size_text(report.bytes)} in {report.seconds:.1f} s"
+    ]
+    lines += [f"  {path}: {error}" for path, error in report.failures[:_FAILURES_SHOWN]]
+    if len(report.failures) > _FAILURES_SHOWN:
+        lines.append(f"  and {len(report.failures) - _FAILURES_SHOWN} more (--json lists them all)")
+    return lines
+
+
+def status_document(database: StateDatabase) -> dict[str, Any]:
+    """`status --json`."""
+    with database.reading() as connection:
+        state = read_state(connection)
+        totals = rollouts.totals(connection)
+        counts = count_threads(connection)
+        home = home_of(connection)
+    return {
+        "version": __version__,
+        "codex_home": home,
+        "database": str(database.path),
+        "backfill": _state_document(state),
+        "rollouts": {
+            "indexed": totals.indexed,
+            "failed": totals.failed,
+            "parse_errors": totals.parse_errors,
+            "bytes": totals.bytes,
+        },
+        "threads": {"active": counts.active, "archived": counts.archived},
+    }
+
+
+def _state_document(state: BackfillState) -> dict[str, Any]:
+    owner, expires = state.owner, state.lease_expires_at_ms
+    return {
+        "status": state.status,
+        "reason": state.reason,
+        "last_watermark": state.last_watermark,
+        "last_success_at": state.last_success_at,
+        "owner": None
+        if owner is None
+        else {
+            "host": owner.host,
+            "pid": owner.pid,
+            "since": owner.since_ms // 1000,
+            "gone": owner.is_provably_gone(),
+        },
+        "lease_expires_at": None if expires is None else expires // 1000,
+        "total": state.total,
+        "scanned": state.scanned,
+        "upserted": state.upserted,
+        "failed": state.failed,
+    }
+
+
+def status_lines(document: dict[str, Any], now: float) -> Sequence[str]:
+    """The same for people; `now` in epoch seconds."""
+    backfill, files, threads = document["backfill"], document["rollouts"], document["threads"]
+    lines = [
+        f"rolloutd   {document['version']}",
+        f"home       {document['codex_home'] or 'none yet'}",
+        f"database   {document['database']}",
+        f"backfill   {_progress(backfill, now)}",
+        f"rollouts   {files['indexed']} indexed, {files['failed']} failed, "
+        f"{size_text(files['bytes'])}, {files['parse_errors']} lines skipped",
+        f"threads    {threads['active']} active, {threads['archived']} archived",
+    ]
+    owner = backfill["owner"]
+    if owner is not None:
+        state = "gone" if owner["gone"] else f"since {age_text(now - owner['since'])}"
+        lines.insert(4, f"worker     process {owner['pid']} on {owner['host']}, {state}")
+    return lines
+
+
+def _progress(backfill: dict[str, Any], now: float) -> str:
+    status = str(backfill["status"])
+    if status == "complete":
+        return f"complete, last true {age_text(now - backfill['last_success_at'])} ago"
+    done = f"{status}, {backfill['scanned']} of {backfill['total']} files"
+    return f"{done} ({backfill['reason']})" if backfill["reason"] else done
+
+
+def size_text(size: float) -> str:
+    """Bytes in the decimal unit that suits."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def age_text(seconds: float) -> str:
+    """A span of time in its largest unit."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"

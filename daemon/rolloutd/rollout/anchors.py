@@ -1,0 +1,26 @@
+"""Anchors: short digests that tell whether a file still begins, and went on, as it was read.
+
+Source: design.md, "Monitor". They cost two small reads whatever the file's size, and bind the
+cursor to what was folded: the head holds the thread's id and time, the bytes before the cursor
+the time of its last line.
+"""
+
+import os
+from hashlib import blake2b
+
+ANCHOR_BYTES = 4096
+
+
+def anchors_at(descriptor: int, offset: int) -> str:
+    """`head:tail`, digests of up to 4 KiB from the start and before `offset`, of an open file."""
+    length = min(ANCHOR_BYTES, offset)
+    head = os.pread(descriptor, length, 0)
+    if offset <= ANCHOR_BYTES:
+        tail = head
+    else:
+        tail = os.pread(descriptor, length, offset - length)
+    return f"{_digest(head)}:{_digest(tail)}"
+
+
+def _digest(data: bytes) -> str:
+    return blake2b(data, digest_size=8).hexdigest()

@@ -1,0 +1,136 @@
+"""Finding rollouts under a Codex home, without following or opening anything."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rolloutd.rollout.names import ROOTS, is_rollout_name, order_of, watermark_text
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something on disk that is, or is named like, a rollout.
+
+    Attributes:
+        path: the watermark, relative to the home.
+        size: bytes at the time of looking; 0 where there is a problem.
+        problem: why it cannot be read, e.g. `symbolic link, not followed`; None for a regular file.
+        is_directory: a directory that could not be listed: what lies below it is unknown.
+    """
+
+    path: str
+    size: int = 0
+    mtime_ns: int = 0
+    ctime_ns: int = 0
+    device: int = 0
+    inode: int = 0
+    problem: str | None = None
+    is_directory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """All candidates, in the order of their watermarks; the roots that were there; the
+    directories that could not be listed."""
+
+    candidates: tuple[Candidate, ...]
+    roots: tuple[str, ...]
+    unlisted: tuple[str, ...]
+
+    def covers(self, path: str) -> bool:
+        """Whether this look would have seen `path`, had it been there.
+
+        False below a missing root or a directory that could not be listed: then absence from
+        `candidates` does not mean that the file is gone.
+        """
+        if path.split("/", 1)[0] not in self.roots:
+            return False
+        return not any(path.startswith(directory + "/") for directory in self.unlisted)
+
+
+def discover(home: Path) -> Discovery:
+    """Look at `sessions/` and `archived_sessions/`, recursively; a plain file hides its `.zst`."""
+    found: dict[str, Candidate] = {}
+    roots = []
+    for root in ROOTS:
+        if not (home / root).is_dir():
+            continue
+        roots.append(root)
+        for candidate in walk(home, root):
+            found[candidate.path] = candidate
+    visible = [candidate for candidate in found.values() if not _hidden(candidate, found)]
+    visible.sort(key=lambda candidate: order_of(candidate.path))
+    unlisted = tuple(candidate.path for candidate in visible if candidate.is_directory)
+    return Discovery(tuple(visible), tuple(roots), unlisted)
+
+
+def _hidden(candidate: Candidate, found: dict[str, Candidate]) -> bool:
+    plain = found.get(candidate.path.removesuffix(".zst"), candidate)
+    return plain is not candidate and plain.problem is None
+
+
+def walk(home: Path, relative: str) -> Iterator[Candidate]:
+    """Every candidate below the directory `relative`, in no particular order."""
+    pending = [relative]
+    prefix = os.fspath(home) + "/"
+    while pending:
+        directory = pending.pop()
+        try:
+            with os.scandir(prefix + directory) as entries:
+                for entry in entries:
+                    path = f"{directory}/{entry.name}"
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(path)
+                    elif is_rollout_name(entry.name):
+                        candidate = _candidate(path, entry)
+                        if candidate is not None:
+                            yield candidate
+        except FileNotFoundError:
+            continue  # Removed since its parent was listed.
+        except OSError as error:
+            yield Candidate(
+                watermark_text(directory),
+                problem=f"directory: {error.strerror}",
+                is_directory=True,
+            )
+
+
+def _candidate(path: str, entry: os.DirEntry[str]) -> Candidate | None:
+    text = watermark_text(path)
+    if text != path:
+        return Candidate(text, problem="file name is not UTF-8")
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return Candidate(path, problem=str(error.strerror))
+    problem = describe_irregular(status.st_mode)
+    if problem is not None:
+        return Candidate(path, problem=problem)
+    return Candidate(
+        path,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        ctime_ns=status.st_ctime_ns,
+        device=status.st_dev,
+        inode=status.st_ino,
+    )
+
+
+def describe_irregular(mode: int) -> str | None:
+    """What a file is, if it is not a regular one."""
+    if stat.S_ISREG(mode):
+        return None
+    if stat.S_ISLNK(mode):
+        return "symbolic link, not followed"
+    for test, kind in (
+        (stat.S_ISDIR, "directory"),
+        (stat.S_ISFIFO, "FIFO"),
+        (stat.S_ISSOCK, "socket"),
+    ):
+        if test(mode):
+            return f"{kind}, not a regular file"
+    return "not a regular file"

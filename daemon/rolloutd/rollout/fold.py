@@ -1,0 +1,216 @@
+"""The fold: a summary and one more item make a summary.
+
+The rules are those of rollouts.md, "The summary of one file". Items that contradict themselves
+(a source that is no source, ...) raise `InvalidLine` before anything of the summary changes.
+"""
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from rolloutd.records import DynamicTool, Summary
+from rolloutd.rollout.canonical import approval_text, compact, sandbox_text, source_text
+from rolloutd.rollout.items import (
+    Git,
+    InvalidLine,
+    Item,
+    ItemCompleted,
+    LegacyHeader,
+    LegacyMessage,
+    LineError,
+    SessionMeta,
+    ThreadGoal,
+    ThreadName,
+    ThreadSettings,
+    TokenCount,
+    TurnContext,
+    UserMessage,
+)
+from rolloutd.rollout.names import identity_from_name, parse_thread_id
+from rolloutd.rollout.timestamps import parse_timestamp
+from rolloutd.rollout.tools import dynamic_tools
+
+_REQUEST_MARK = "## My request for Codex:"
+_IMAGE = "[Image]"
+# Unicode's White_Space. Python's own idea of it has the separators U+001C to U+001F as well.
+_WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+_INJECTED = ("<environment_context>", "<user_instructions>", "# AGENTS.md")
+
+
+def new_summary(watermark: str) -> Summary:
+    """The summary before the first line: only what the file's name says."""
+    identity = identity_from_name(watermark)
+    if identity is None:
+        return Summary()
+    thread_id, created_at_ms = identity
+    return Summary(thread_id=thread_id, created_at_ms=created_at_ms)
+
+
+def fold(summary: Summary, item: Item) -> None:
+    """Let one item change the summary.
+
+    Raises:
+        InvalidLine: the item's values are not such as Codex would take; nothing has changed.
+    """
+    match item:
+        case TokenCount():
+            if item.info is not None:
+                summary.tokens_used = max(0, item.info.total_token_usage.total_tokens)
+        case UserMessage():
+            _user_message(summary, item.message, bool(item.images or item.local_images))
+        case ItemCompleted():
+            if item.item.type == "UserMessage":
+                _user_pieces(summary, item)
+        case TurnContext():
+            _turn_context(summary, item)
+        case SessionMeta():
+            _session_meta(summary, item)
+        case ThreadName():
+            _thread_name(summary, item)
+        case ThreadGoal():
+            if not summary.preview:
+                summary.preview = item.goal.objective.strip(_WHITE_SPACE)
+        case ThreadSettings():
+            _thread_settings(summary, item)
+        case LegacyHeader():
+            _legacy_header(summary, item)
+        case LegacyMessage():
+            _legacy_message(summary, item)
+
+
+def _session_meta(summary: Summary, meta: SessionMeta) -> None:
+    thread_id = parse_thread_id(meta.id)
+    if thread_id is None or (meta.agent_role is not UNSET and meta.agent_type is not UNSET):
+        raise InvalidLine(LineError.FIELDS)
+    source, parent = _source(meta.source)
+    tools = _tools(meta.dynamic_tools)
+    if meta.memory_mode is not None:
+        summary.memory_mode = meta.memory_mode
+    if not summary.identified:
+        summary.identified = True
+        created_at_ms = parse_timestamp(meta.timestamp)
+        if created_at_ms is not None:
+            summary.thread_id, summary.created_at_ms = thread_id, created_at_ms
+            summary.history_mode = _history_mode(meta.history_mode)
+        if thread_id == summary.thread_id:
+            summary.dynamic_tools = tools
+    if thread_id != summary.thread_id:
+        return  # A fork embeds the session_meta of the thread it began as.
+    summary.source, summary.parent_thread_id = source, parent
+    summary.thread_source = meta.thread_source
+    summary.agent_nickname = meta.agent_nickname
+    summary.agent_role = meta.agent_role or meta.agent_type or None
+    summary.agent_path = meta.agent_path
+    summary.originator = summary.originator or meta.originator or None
+    summary.cli_version = meta.cli_version or summary.cli_version
+    summary.cwd = meta.cwd or summary.cwd
+    if meta.model_provider is not None:
+        summary.model_provider = meta.model_provider
+    if meta.git is not None:
+        _git(summary, meta.git)
+
+
+def _source(raw: Raw) -> tuple[str, str | None]:
+    if not raw:
+        return "vscode", None
+    try:
+        return source_text(msgspec.json.decode(raw))
+    except ValueError as error:
+        raise InvalidLine(LineError.FIELDS) from error
+
+
+def _tools(raw: Raw) -> list[DynamicTool]:
+    try:
+        return dynamic_tools(raw)
+    except (ValueError, RecursionError) as error:
+        raise InvalidLine(LineError.FIELDS) from error
+
+
+def _history_mode(raw: Raw) -> str:
+    mode = msgspec.json.decode(raw) if raw else None
+    return mode if isinstance(mode, str) and mode else "legacy"
+
+
+def _git(summary: Summary, git: Git) -> None:
+    summary.git_sha = git.commit_hash
+    summary.git_branch = git.branch
+    summary.git_origin_url = git.repository_url
+
+
+def _turn_context(summary: Summary, turn: TurnContext) -> None:
+    try:
+        sandbox = _sandbox(turn)
+        approval = approval_text(msgspec.json.decode(turn.approval_policy))
+    except ValueError as error:
+        raise InvalidLine(LineError.FIELDS) from error
+    if turn.effort == "":
+        raise InvalidLine(LineError.FIELDS)
+    summary.sandbox_policy, summary.approval_mode = sandbox, approval
+    summary.model, summary.reasoning_effort = turn.model, turn.effort
+    summary.turn_cwd = summary.turn_cwd or turn.cwd
+
+
+def _sandbox(turn: TurnContext) -> str:
+    # Newer releases write a permission profile instead, and store that.
+    if not turn.sandbox_policy and turn.permission_profile is not None:
+        return compact(turn.permission_profile)
+    return sandbox_text(msgspec.json.decode(turn.sandbox_policy))
+
+
+def _thread_settings(summary: Summary, item: ThreadSettings) -> None:
+    settings = item.thread_settings
+    try:
+        approval = approval_text(msgspec.json.decode(settings.approval_policy))
+    except ValueError as error:
+        raise InvalidLine(LineError.FIELDS) from error
+    summary.approval_mode = approval
+    summary.sandbox_policy = compact(settings.permission_profile)
+    summary.model, summary.reasoning_effort = settings.model, settings.reasoning_effort
+    summary.model_provider = settings.model_provider_id
+    summary.cwd = settings.cwd or summary.cwd
+
+
+def _user_pieces(summary: Summary, item: ItemCompleted) -> None:
+    pieces = item.item.content
+    text = "".join(piece.text for piece in pieces if piece.type == "text")
+    _user_message(summary, text, any(piece.type in ("image", "local_image") for piece in pieces))
+
+
+def _user_message(summary: Summary, message: str, has_images: bool) -> None:
+    _, mark, request = message.partition(_REQUEST_MARK)
+    text = (request if mark else message).strip(_WHITE_SPACE)
+    summary.has_user_event = True
+    first = text or (_IMAGE if has_images else "")
+    if summary.first_user_message is None and first:
+        summary.first_user_message = first
+    summary.preview = summary.preview or first
+    summary.title = summary.title or text
+
+
+def _thread_name(summary: Summary, item: ThreadName) -> None:
+    summary.name = item.thread_name
+    if item.thread_name is not None and item.thread_name.strip(_WHITE_SPACE):
+        summary.renamed = item.thread_name.strip(_WHITE_SPACE)
+
+
+def _legacy_header(summary: Summary, header: LegacyHeader) -> None:
+    thread_id = parse_thread_id(header.id)
+    if thread_id is None:
+        raise InvalidLine(LineError.FIELDS)
+    summary.legacy = summary.identified = True
+    created_at_ms = parse_timestamp(header.timestamp)
+    if created_at_ms is not None:
+        summary.thread_id, summary.created_at_ms = thread_id, created_at_ms
+    if header.git is not None:
+        _git(summary, header.git)
+
+
+def _legacy_message(summary: Summary, message: LegacyMessage) -> None:
+    if message.role != "user":
+        return
+    text = "".join(piece.text for piece in message.content if piece.type == "input_text")
+    images = any(piece.type == "input_image" for piece in message.content)
+    if not text.lstrip().startswith(_INJECTED):
+        _user_message(summary, text, images)

@@ -1,0 +1,90 @@
+"""The merge: all files of one thread make its record.
+
+The rules are those of rollouts.md, "One thread, several files".
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from rolloutd.records import DynamicTool, FileSummary, Summary, ThreadRecord
+from rolloutd.rollout.canonical import normalise_path
+
+DEFAULT_SANDBOX = '{"type":"read-only"}'
+DEFAULT_APPROVAL = "on-request"
+DEFAULT_MEMORY_MODE = "enabled"
+
+_T = TypeVar("_T")
+
+
+def merge(
+    files: Sequence[FileSummary], *, home: str, default_provider: str, session_name: str | None
+) -> ThreadRecord:
+    """The record of the thread that `files` hold.
+
+    Args:
+        files: in the order of their watermarks, at least one, all of one thread.
+        home: absolute path of the Codex home.
+        default_provider: stands in where no session_meta names a provider.
+        session_name: the thread's name in `session_index.jsonl`, if it has one there.
+    """
+    first = [file.summary for file in files]
+    latest = first[::-1]
+    last = files[-1]
+    summary = last.summary
+    created_at_ms = _earliest(first, lambda each: each.created_at_ms) or 0
+    mtime_ms = last.mtime_ns // 1_000_000
+    return ThreadRecord(
+        id=summary.thread_id or "",
+        rollout_path=f"{home}/{last.path}",
+        created_at=created_at_ms // 1000,
+        created_at_ms=created_at_ms,
+        updated_at=mtime_ms // 1000,
+        updated_at_ms=mtime_ms,
+        recency_at=mtime_ms // 1000,
+        recency_at_ms=mtime_ms,
+        source=summary.source,
+        thread_source=summary.thread_source,
+        originator=summary.originator,
+        history_mode=summary.history_mode,
+        model_provider=summary.model_provider or default_provider,
+        cli_version=summary.cli_version,
+        agent_nickname=summary.agent_nickname,
+        agent_role=summary.agent_role,
+        agent_path=summary.agent_path,
+        memory_mode=(DEFAULT_MEMORY_MODE if summary.memory_mode is None else summary.memory_mode),
+        cwd=normalise_path(summary.cwd or summary.turn_cwd),
+        git_sha=_earliest(first, lambda each: each.git_sha),
+        git_branch=_earliest(first, lambda each: each.git_branch),
+        git_origin_url=_earliest(first, lambda each: each.git_origin_url),
+        model=summary.model,
+        reasoning_effort=summary.reasoning_effort,
+        sandbox_policy=summary.sandbox_policy or DEFAULT_SANDBOX,
+        approval_mode=summary.approval_mode or DEFAULT_APPROVAL,
+        tokens_used=_earliest(latest, lambda each: each.tokens_used) or 0,
+        first_user_message=_earliest(first, lambda each: each.first_user_message) or "",
+        title=(
+            _earliest(latest, lambda each: each.renamed or None)
+            or _earliest(first, lambda each: each.title or None)
+            or ""
+        ),
+        name=_earliest(latest, lambda each: each.name or None) or session_name,
+        preview=_earliest(first, lambda each: each.preview or None) or "",
+        has_user_event=any(each.has_user_event for each in first),
+        archived=last.archived,
+        archived_at=mtime_ms // 1000 if last.archived else None,
+        dynamic_tools=_tools(first),
+        parent_thread_id=_earliest(first, lambda each: each.parent_thread_id),
+    )
+
+
+def _tools(summaries: Sequence[Summary]) -> tuple[DynamicTool, ...]:
+    # At each position the first file's tool stays; a longer list of a later file adds to it.
+    tools: list[DynamicTool] = []
+    for summary in summaries:
+        tools += summary.dynamic_tools[len(tools) :]
+    return tuple(tools)
+
+
+def _earliest(summaries: Sequence[Summary], value_of: Callable[[Summary], _T | None]) -> _T | None:
+    """The first value that is there, in the order given."""
+    return next((value for summary in summaries if (value := value_of(summary)) is not None), None)

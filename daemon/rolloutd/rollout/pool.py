@@ -1,0 +1,196 @@
+"""Reader processes and the handing out of rollouts to them.
+
+Reading is work for a processor and Python runs on one at a time, so each reader is a process.
+Results come back in the order of the jobs, whatever order they are done in, with a bounded
+number of them waiting.
+"""
+
+import os
+import selectors
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+from rolloutd.records import Reading
+from rolloutd.rollout.lines import LINE_LIMIT_BYTES
+from rolloutd.rollout.messages import Frames, Job, Told, decode_told, framed, read_some
+from rolloutd.rollout.names import encoding_of, is_archived
+
+# More readers than this would wait for the disk, or for the one writer.
+MOST_READERS = 4
+
+# A reader has its next jobs at hand, unless the one that it is at is large.
+_QUEUE_JOBS = 16
+_QUEUE_BYTES = 4 * 1024 * 1024
+_WINDOW_JOBS = 512
+_TICK_SECONDS = 0.2
+
+
+def reader_count() -> int:
+    """How many readers suit this machine."""
+    return max(1, min(MOST_READERS, len(os.sched_getaffinity(0)))) if _LINUX else MOST_READERS
+
+
+_LINUX = hasattr(os, "sched_getaffinity")
+
+
+class _Reader:
+    def __init__(self, home: str, line_limit: int) -> None:
+        # -P: the current directory must not be able to replace our modules.
+        command = [sys.executable, "-P", "-m", "rolloutd.rollout.worker", home, str(line_limit)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self.input = self._process.stdin.fileno()
+        self.output = self._process.stdout.fileno()
+        os.set_blocking(self.input, False)
+        self.jobs: deque[tuple[int, Job]] = deque()
+        self._unsent = bytearray()
+        self._frames = Frames()
+
+    def takes(self, job: Job) -> bool:
+        """Whether the job may be given to this reader now."""
+        if not self.jobs:
+            return True
+        waiting = sum(queued.size for _, queued in self.jobs)
+        return len(self.jobs) < _QUEUE_JOBS and waiting + job.size <= _QUEUE_BYTES
+
+    def give(self, number: int, job: Job) -> None:
+        """Queue a job."""
+        self.jobs.append((number, job))
+        self._unsent += framed(job)
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether `send` has something to do."""
+        return bool(self._unsent)
+
+    def send(self) -> None:
+        """Write as much as the pipe takes."""
+        try:
+            del self._unsent[: os.write(self.input, self._unsent)]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            self._unsent.clear()  # It died; `heard` will see the end of its output.
+
+    def heard(self) -> Iterator[Told] | None:
+        """What it says now; None if it is dead."""
+        data = read_some(self.output)
+        return map(decode_told, self._frames.feed(data)) if data else None
+
+    def end(self) -> int:
+        """Kill it, if it still lives, and wait for it; returns its exit code."""
+        self._process.kill()
+        with self._process:
+            pass
+        return self._process.returncode
+
+
+class ReaderPool:
+    """Some reader processes on one home; they end with the `with`."""
+
+    def __init__(
+        self, home: str, count: int | None = None, *, line_limit: int = LINE_LIMIT_BYTES
+    ) -> None:
+        self._home = home
+        self._count = reader_count() if count is None else count
+        self._line_limit = line_limit
+        self._readers: list[_Reader] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def start(self) -> None:
+        """Start the processes now, rather than at the first job."""
+        while len(self._readers) < self._count:
+            self._readers.append(_Reader(self._home, self._line_limit))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for reader in self._readers:
+            reader.end()
+        self._readers.clear()
+
+    def read(
+        self, jobs: Iterable[Job], tick: Callable[[int], None]
+    ) -> Iterator[tuple[Job, Reading | None]]:
+        """Each job with its reading, in the order of the jobs; None where the file was gone.
+
+        `tick` is called several times a second, with the bytes read since its last call; what
+        it raises ends the reading.
+        """
+        self.start()
+        pending = enumerate(jobs)
+        upcoming = next(pending, None)
+        done: dict[int, tuple[Job, Reading | None]] = {}
+        number = 0
+        with selectors.DefaultSelector() as selector:
+            for reader in self._readers:
+                selector.register(reader.output, selectors.EVENT_READ, reader)
+            while True:
+                while upcoming is not None and upcoming[0] < number + _WINDOW_JOBS:
+                    free = [reader for reader in self._readers if reader.takes(upcoming[1])]
+                    if not free:
+                        break
+                    min(free, key=lambda reader: len(reader.jobs)).give(*upcoming)
+                    upcoming = next(pending, None)
+                if upcoming is None and not done and not any(r.jobs for r in self._readers):
+                    return
+                tick(self._exchange(selector, done))
+                while number in done:
+                    yield done.pop(number)
+                    number += 1
+
+    def _exchange(
+        self, selector: selectors.BaseSelector, done: dict[int, tuple[Job, Reading | None]]
+    ) -> int:
+        """Send what is queued, wait for something to be heard; returns bytes read."""
+        for reader in self._readers:
+            if reader.has_unsent:
+                reader.send()
+        unsent = any(reader.has_unsent for reader in self._readers)
+        taken = 0
+        for key, _ in selector.select(0.005 if unsent else _TICK_SECONDS):
+            reader = key.data
+            told = reader.heard()
+            if told is None:
+                self._bury(reader, selector, done)
+                continue
+            for message in told:
+                taken += message.taken
+                if message.is_result:
+                    number, job = reader.jobs.popleft()
+                    done[number] = (job, message.reading)
+        return taken
+
+    def _bury(
+        self,
+        reader: _Reader,
+        selector: selectors.BaseSelector,
+        done: dict[int, tuple[Job, Reading | None]],
+    ) -> None:
+        """Replace a reader that died; the rollout that it was at is the one to blame."""
+        selector.unregister(reader.output)
+        code = reader.end()
+        successor = _Reader(self._home, self._line_limit)
+        self._readers[self._readers.index(reader)] = successor
+        selector.register(successor.output, selectors.EVENT_READ, successor)
+        if reader.jobs:
+            number, job = reader.jobs.popleft()
+            done[number] = (job, _failed(job, f"the reader process ended with code {code}"))
+        for queued in reader.jobs:
+            successor.give(*queued)
+
+
+def _failed(job: Job, error: str) -> Reading:
+    return Reading(job.path, is_archived(job.path), encoding_of(job.path), error=error)

@@ -1,0 +1,255 @@
+"""One rollout file, from disk to a `Reading`.
+
+The file is looked at before and after: a reading never claims to be of a state of the file that
+was not read.
+"""
+
+import os
+from collections.abc import Callable
+
+import msgspec
+
+from rolloutd.records import Cursor, Known, Reading, Summary
+from rolloutd.rollout.anchors import anchors_at
+from rolloutd.rollout.discovery import describe_irregular
+from rolloutd.rollout.fold import fold, new_summary
+from rolloutd.rollout.items import (
+    InvalidLine,
+    LineError,
+    decode,
+    decode_legacy,
+    decode_legacy_header,
+    is_blank,
+    is_utf8,
+)
+from rolloutd.rollout.lines import LINE_LIMIT_BYTES, ByteSource, LineReader
+from rolloutd.rollout.names import encoding_of, is_archived
+from rolloutd.rollout.sources import CompressedError, PlainSource, ZstdSource
+
+# Regular files only, and never waiting for one: a FIFO must not block us.
+_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+_ATTEMPTS = 3
+
+
+def read_rollout(
+    home: str,
+    path: str,
+    known: Known | None = None,
+    *,
+    line_limit: int = LINE_LIMIT_BYTES,
+    on_bytes: Callable[[int], None] | None = None,
+) -> Reading:
+    """Read the rollout at watermark `path`, going on from `known` where that still fits.
+
+    `known.summary` must be the one at `known.cursor`. `on_bytes` is called with how many bytes
+    have been taken since the last call, every now and then.
+
+    Raises:
+        FileNotFoundError: there is no such file (any more).
+    """
+    archived, encoding = is_archived(path), encoding_of(path)
+    try:
+        descriptor = os.open(f"{home}/{path}", _OPEN_FLAGS)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return Reading(path, archived, encoding, error=_why_not_opened(f"{home}/{path}", error))
+    try:
+        reading = _Reading(descriptor, path, archived, encoding, line_limit, on_bytes)
+        return reading.settled(known)
+    finally:
+        os.close(descriptor)
+
+
+def _why_not_opened(full: str, error: OSError) -> str:
+    try:
+        irregular = describe_irregular(os.lstat(full).st_mode)
+    except OSError:
+        irregular = None
+    return irregular or str(error.strerror)
+
+
+class _Reading:
+    def __init__(
+        self,
+        descriptor: int,
+        path: str,
+        archived: bool,
+        encoding: str,
+        line_limit: int,
+        on_bytes: Callable[[int], None] | None,
+    ) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._archived = archived
+        self._encoding = encoding
+        self._line_limit = line_limit
+        self._on_bytes = on_bytes
+
+    def settled(self, known: Known | None) -> Reading:
+        """Read until the file held still, or only grew, meanwhile."""
+        before = os.fstat(self._descriptor)
+        irregular = describe_irregular(before.st_mode)
+        if irregular is not None:
+            return Reading(self._path, self._archived, self._encoding, error=irregular)
+        for _ in range(_ATTEMPTS):
+            reading = self._once(before, known)
+            after = os.fstat(self._descriptor)
+            changed = (after.st_mtime_ns, after.st_ctime_ns) != (
+                before.st_mtime_ns,
+                before.st_ctime_ns,
+            )
+            if not changed or after.st_size > before.st_size:
+                break
+            # Rewritten or cut short under our eyes: what was read may be of two states.
+            before, known = after, None
+        return reading
+
+    def _once(self, status: os.stat_result, known: Known | None) -> Reading:
+        start, summary = 0, new_summary(self._path)
+        if known is not None and self._goes_on(status, known.cursor):
+            start = known.cursor.offset
+            # A copy: what was given is left as it was.
+            summary = msgspec.convert(msgspec.to_builtins(known.summary), Summary)
+        error = resume = None
+        reader = self._reader(status.st_size, start)
+        try:
+            _fold_lines(reader, summary)
+            resume = _fold_tail(reader.tail, summary)
+        except CompressedError as broken:
+            error = str(broken)
+        except OSError as failed:
+            error = f"reading: {failed.strerror}"
+        # Offsets count bytes of the file: a compressed one is read as a whole or not at all.
+        offset = reader.offset if self._encoding == "plain" else status.st_size
+        cursor = Cursor(
+            device=status.st_dev,
+            inode=status.st_ino,
+            size=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            ctime_ns=status.st_ctime_ns,
+            offset=offset,
+            anchors=anchors_at(self._descriptor, offset),
+        )
+        return Reading(
+            self._path,
+            self._archived,
+            self._encoding,
+            cursor,
+            summary,
+            resume,
+            error or why_no_thread(summary),
+            reader.taken,
+        )
+
+    def _reader(self, size: int, start: int) -> LineReader:
+        source: ByteSource
+        if self._encoding == "plain":
+            source = PlainSource(self._descriptor, start, size)
+        else:
+            source = ZstdSource(self._descriptor, size)
+        if self._on_bytes is not None:
+            source = _Reported(source, self._on_bytes)
+        return LineReader(source, offset=start, limit=self._line_limit)
+
+    def _goes_on(self, status: os.stat_result, cursor: Cursor) -> bool:
+        return (
+            self._encoding == "plain"
+            and (status.st_dev, status.st_ino) == (cursor.device, cursor.inode)
+            and status.st_size >= cursor.size
+            and anchors_at(self._descriptor, cursor.offset) == cursor.anchors
+        )
+
+
+def _fold_lines(reader: LineReader, summary: Summary) -> None:
+    lines = errors = blank = 0
+    for line in reader:
+        lines += 1
+        try:
+            if not reader.ascii and not is_utf8(line):
+                raise InvalidLine(LineError.UTF8)
+            if summary.legacy:
+                item = decode_legacy(line)
+            else:
+                item = decode(line)
+            if item is not None:
+                fold(summary, item)
+        except InvalidLine as invalid:
+            if is_blank(line):
+                blank += 1
+            elif not _begins_legacy(line, summary, first=summary.items + lines - blank == 1):
+                errors += 1
+                _count(summary, invalid.reason)
+    if reader.oversized:
+        _count(summary, LineError.OVERSIZED, reader.oversized)
+    summary.items += lines - errors - blank
+    summary.lines += lines + reader.oversized
+
+
+def _begins_legacy(line: memoryview, summary: Summary, *, first: bool) -> bool:
+    if not first or summary.parse_errors or not is_utf8(line):
+        return False
+    header = decode_legacy_header(line)
+    if header is None:
+        return False
+    try:
+        fold(summary, header)
+    except InvalidLine:
+        return False
+    return True
+
+
+def _fold_tail(tail: bytes | None, summary: Summary) -> Summary | None:
+    """Fold a last line that has no newline yet, if it is an item already.
+
+    Returns the summary without it, to go on from when the line is complete, or None if nothing
+    was folded. Nothing is counted as an error: an unfinished line is the end of the data.
+    """
+    if not tail:
+        return None
+    line = memoryview(tail)
+    resume = msgspec.convert(msgspec.to_builtins(summary), Summary)
+    try:
+        if not is_utf8(line):
+            return None
+        item = decode_legacy(line) if summary.legacy else decode(line)
+        if item is not None:
+            fold(summary, item)
+    except InvalidLine:
+        return None
+    summary.items += 1
+    return resume
+
+
+def _count(summary: Summary, reason: LineError, count: int = 1) -> None:
+    summary.parse_errors[reason] = summary.parse_errors.get(reason, 0) + count
+
+
+def why_no_thread(summary: Summary) -> str | None:
+    """Why a file with this summary has no thread; None if it has one."""
+    if summary.items == 0:
+        return "no valid line" if summary.parse_errors else "empty"
+    if summary.thread_id is None:
+        return "neither a session_meta nor the file name tells the thread"
+    return None
+
+
+class _Reported:
+    """A source that tells how many bytes went through."""
+
+    _STEP_BYTES = 32 * 1024 * 1024
+
+    def __init__(self, source: ByteSource, on_bytes: Callable[[int], None]) -> None:
+        self._source = source
+        self._on_bytes = on_bytes
+        self._untold = 0
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """As the source itself."""
+        got = self._source.readinto(buffer)
+        self._untold += got
+        if self._untold >= self._STEP_BYTES:
+            self._on_bytes(self._untold)
+            self._untold = 0
+        return got

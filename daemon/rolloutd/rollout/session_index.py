@@ -1,0 +1,46 @@
+"""`session_index.jsonl`: names that users gave to threads, the latest entry of a thread last."""
+
+import os
+import stat
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from rolloutd.rollout.names import parse_thread_id
+
+FILE_NAME = "session_index.jsonl"
+
+
+class _Entry(Struct):
+    id: str
+    thread_name: str
+
+
+_decode = msgspec.json.Decoder(_Entry).decode
+
+
+def read_session_names(home: Path) -> dict[str, str]:
+    """Thread id to name. Lines that say nothing are passed over; no file means no names.
+
+    Raises:
+        OSError: the file is there and cannot be read.
+    """
+    try:
+        descriptor = os.open(home / FILE_NAME, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return {}
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return {}
+        content = file.read()
+    names: dict[str, str] = {}
+    for line in content.split(b"\n"):
+        try:
+            entry = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        thread_id = parse_thread_id(entry.id)
+        if thread_id is not None:
+            names[thread_id] = entry.thread_name.strip()
+    return {thread_id: name for thread_id, name in names.items() if name}

@@ -1,0 +1,47 @@
+"""A reader process: jobs come in on standard input, readings go out on standard output.
+
+It imports the format only, so that it starts in some hundredths of a second and stays small.
+"""
+
+import os
+import signal
+import sys
+
+from rolloutd.rollout.messages import Frames, Job, Told, decode_job, framed, read_some
+from rolloutd.rollout.reading import read_rollout
+
+
+def main() -> None:
+    """Serve until standard input ends; arguments: the home, and the limit of a line in bytes."""
+    # A terminal's Ctrl-C reaches the whole group; only the parent decides when we end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    home, line_limit = sys.argv[1], int(sys.argv[2])
+    frames = Frames()
+    while data := read_some(0):
+        for message in frames.feed(data):
+            _tell(_serve(home, line_limit, decode_job(message)))
+
+
+def _serve(home: str, line_limit: int, job: Job) -> Told:
+    taken = 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal taken
+        taken += count
+        _tell(Told(taken=count))
+
+    try:
+        reading = read_rollout(home, job.path, job.known, line_limit=line_limit, on_bytes=on_bytes)
+    except FileNotFoundError:
+        return Told(gone=True)
+    return Told(taken=reading.read - taken, reading=reading)
+
+
+def _tell(message: Told) -> None:
+    data = memoryview(framed(message))
+    while data:
+        data = data[os.write(1, data) :]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""The settings: command line over environment over `config.toml` over defaults.
+
+The only reader of the environment. Everything below the command line and the supervisor
+receives values.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from rolloutd.errors import ConfigurationError
+
+ENV_PREFIX = "ROLLOUTD_"
+DEFAULT_PROVIDER = "openai"
+
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+LogFormat: TypeAlias = Literal["auto", "console", "plain", "journal", "json"]
+
+
+class Settings(BaseSettings):
+    """All settings, validated; the description of each says what is allowed."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        protected_namespaces=(),
+    )
+
+    codex_home: Annotated[Path, Field(description="the path of a folder")]
+    database: Annotated[Path, Field(description="the path of a file outside codex_home")]
+    model_provider: Annotated[str, Field(min_length=1, description="a provider's name")]
+    metrics_host: Annotated[str, Field(min_length=1, description="a host name or an address")] = (
+        "127.0.0.1"
+    )
+    metrics_port: Annotated[
+        Annotated[int, Field(ge=0, le=65535)] | Literal["off"],
+        Field(description="a port from 0 (any free one) to 65535, or 'off'"),
+    ] = 9746
+    backfill_batch_size: Annotated[
+        int, Field(ge=1, le=10_000, description="a number of files from 1 to 10000")
+    ] = 200
+    backfill_lease_seconds: Annotated[
+        float, Field(gt=0, le=86_400, description="seconds, more than 0, at most a day (86400)")
+    ] = 900
+    backfill_wait_seconds: Annotated[
+        float, Field(ge=0, le=86_400, description="seconds from 0 to a day (86400)")
+    ] = 30
+    reconcile_seconds: Annotated[
+        float, Field(ge=1, le=86_400, description="seconds from 1 to a day (86400)")
+    ] = 60
+    watch: Annotated[
+        Literal["auto", "native", "poll"], Field(description="'auto', 'native' or 'poll'")
+    ] = "auto"
+    log_level: Annotated[LogLevel, Field(description="'debug', 'info', 'warning' or 'error'")] = (
+        "info"
+    )
+    log_format: Annotated[
+        LogFormat, Field(description="'auto', 'console', 'plain', 'journal' or 'json'")
+    ] = "auto"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """In the order of precedence; `CODEX_HOME` is Codex's own name for our `codex_home`."""
+        codex = os.environ.get("CODEX_HOME")
+        return (
+            init_settings,
+            env_settings,
+            InitSettingsSource(settings_cls, {"codex_home": codex} if codex else {}),
+            TomlConfigSettingsSource(settings_cls, config_path()),
+        )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # What depends on the home, or on the user's folders, has no constant default.
+        home = values.get("codex_home")
+        if home is None:
+            home = Path.home() / ".codex"
+        elif isinstance(home, str | Path):
+            # As Codex does with a home that it is given: links in its path are resolved.
+            home = Path(home).expanduser().resolve()
+        values["codex_home"] = home
+        values.setdefault("database", _xdg("XDG_STATE_HOME", ".local/state") / "state.sqlite")
+        if "model_provider" not in values and isinstance(home, Path):
+            values["model_provider"] = _codex_provider(home)
+        return values
+
+    @field_validator("database")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _keep_out_of_home(self) -> "Settings":
+        if self.database.resolve().is_relative_to(self.codex_home.resolve()):
+            raise ConfigurationError(
+                f"database = {str(self.database)!r}: allowed is the path of a file outside "
+                f"codex_home ({self.codex_home}): rolloutd never writes there"
+            )
+        return self
+
+
+def load_settings(overrides: Mapping[str, Any]) -> Settings:
+    """The settings as they are now; `overrides` are the command line's, None meaning not given.
+
+    Raises:
+        ConfigurationError: an unknown key or a bad value, named with what is allowed.
+    """
+    _refuse_unknown_environment()
+    given = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_explain(error))) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{config_path()}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename}: {error.strerror}") from error
+
+
+def config_path() -> Path:
+    """Where the configuration file lies, if there is one."""
+    return _xdg("XDG_CONFIG_HOME", ".config") / "config.toml"
+
+
+def _xdg(variable: str, default: str) -> Path:
+    # A relative path in these variables is to be ignored (XDG Base Directory Specification).
+    base = Path(os.environ.get(variable, ""))
+    return (base if base.is_absolute() else Path.home() / default) / "rolloutd"
+
+
+def _codex_provider(home: Path) -> str:
+    # Codex's file is not ours to judge: what cannot be read or understood says nothing.
+    try:
+        config = tomllib.loads((home / "config.toml").read_text())
+    except (OSError, ValueError):
+        return DEFAULT_PROVIDER
+    provider = config.get("model_provider")
+    return provider if isinstance(provider, str) and provider else DEFAULT_PROVIDER
+
+
+def _refuse_unknown_environment() -> None:
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    for variable, value in os.environ.items():
+        if variable.startswith(ENV_PREFIX) and variable not in known:
+            allowed = ", ".join(sorted(known))
+            raise ConfigurationError(f"{variable} = {value!r}: unknown setting; allowed: {allowed}")
+
+
+def _explain(error: ValidationError) -> list[str]:
+    lines = {}
+    for problem in error.errors():
+        key = str(problem["loc"][0]) if problem["loc"] else "settings"
+        value = problem["input"]
+        if key in Settings.model_fields:
+            allowed = f"allowed: {Settings.model_fields[key].description}"
+        else:
+            allowed = f"unknown setting; allowed: {', '.join(Settings.model_fields)}"
+        lines[key] = f"{key} = {value!r}: {allowed}"
+    return list(lines.values())

@@ -1,0 +1,187 @@
+"""Opening the database: permissions, pragmas, transactions, and what may be wrong with it."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import QueuePool
+
+from rolloutd.errors import DatabaseUnavailable
+from rolloutd.state.migrate import migrate, revision_of
+from rolloutd.state.schema import HEAD
+
+BUSY_TIMEOUT_SECONDS = 30.0
+
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_SIDECARS = ("", "-wal", "-shm")
+
+
+class CorruptDatabase(DatabaseUnavailable):
+    """The file is damaged, or no database at all; it can be moved aside and rebuilt."""
+
+
+class StateDatabase:
+    """An open database. Whoever opens it closes it, and passes it on until then.
+
+    A writer holds one connection: one process has one writer. A reader never migrates and
+    never changes the file.
+    """
+
+    def __init__(self, path: Path, engine: Engine) -> None:
+        self.path = path
+        self._engine = engine
+
+    @classmethod
+    @contextmanager
+    def open_writer(cls, path: Path) -> Iterator["StateDatabase"]:
+        """Open for writing; create or migrate where needed.
+
+        Raises:
+            CorruptDatabase: see there; `set_aside` makes room for a new one.
+            DatabaseUnavailable: it cannot be opened, is newer than us, or is not rolloutd's.
+        """
+        with _explained(path):
+            _create_private(path)
+        engine = _engine(path, "rw")
+        try:
+            with _explained(path):
+                migrate(engine, path)
+                _use_wal(engine)
+                _make_private(path)
+            yield cls(path, engine)
+        finally:
+            engine.dispose()
+
+    @classmethod
+    @contextmanager
+    def open_reader(cls, path: Path) -> Iterator["StateDatabase"]:
+        """Open read-only.
+
+        Raises:
+            DatabaseUnavailable: there is none, it is unreadable, or of another revision.
+        """
+        if not path.exists():
+            raise DatabaseUnavailable(
+                f"{path}: there is no database yet; `rolloutd backfill` makes it"
+            )
+        engine = _engine(path, "ro")
+        try:
+            with _explained(path), engine.connect() as connection:
+                revision = revision_of(connection)
+            if revision != HEAD:
+                raise DatabaseUnavailable(
+                    f"{path}: revision {revision or 'none'}, this rolloutd reads {HEAD}"
+                )
+            yield cls(path, engine)
+        finally:
+            engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A write transaction, taken at once; committed at the end unless an error passes."""
+        with _explained(self.path), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for one consistent look at the database."""
+        with _explained(self.path), self._engine.connect() as connection:
+            yield connection
+
+
+def set_aside(path: Path) -> Path:
+    """Move a corrupt database and its sidecars out of the way; returns where it went."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    target = path.with_name(f"{path.name}.corrupt-{stamp}")
+    number = 1
+    while target.exists():
+        number += 1
+        target = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
+    for sidecar in reversed(_SIDECARS):
+        source = path.with_name(path.name + sidecar)
+        if source.exists():
+            source.rename(target.with_name(target.name + sidecar))
+    return target
+
+
+def _create_private(path: Path) -> None:
+    # A folder that is there already is its owner's choice.
+    if not path.parent.is_dir():
+        path.parent.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.parent.chmod(0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _make_private(path: Path) -> None:
+    for sidecar in _SIDECARS:
+        file = path.with_name(path.name + sidecar)
+        with suppress(FileNotFoundError):
+            if file.stat().st_mode & 0o077:
+                file.chmod(0o600)
+
+
+def _use_wal(engine: Engine) -> None:
+    # Outside any transaction, and with patience: SQLite does not wait by itself for another
+    # process that opens the same new file at the same time.
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        while True:
+            try:
+                cursor.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+    finally:
+        connection.close()
+
+
+def _engine(path: Path, mode: str) -> Engine:
+    engine = create_engine(
+        f"sqlite:///file:{quote(os.fspath(path.absolute()))}?mode={mode}&uri=true",
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0 if mode == "rw" else 4,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+    )
+    begin = "BEGIN IMMEDIATE" if mode == "rw" else "BEGIN"
+
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        # The driver's own guesses at when to begin are turned off: `begin` below decides.
+        connection.isolation_level = None
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        raise _explain(path, error.orig) from error
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise _explain(path, error) from error
+
+
+def _explain(path: Path, error: BaseException | None) -> DatabaseUnavailable:
+    if isinstance(error, OSError):
+        return DatabaseUnavailable(f"{path}: {error.strerror}")
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    kind = CorruptDatabase if code in _CORRUPT else DatabaseUnavailable
+    return kind(f"{path}: {error}")

@@ -1,0 +1,42 @@
+"""Which Codex home a database is the index of."""
+
+from sqlalchemy import Connection, insert, select, update
+
+from rolloutd.errors import ConfigurationError
+from rolloutd.state.schema import home
+
+
+def refuse_other_home(connection: Connection, codex_home: str) -> None:
+    """See that the database is not the index of another home.
+
+    Raises:
+        ConfigurationError: it is.
+    """
+    bound = home_of(connection)
+    if bound is not None and bound != codex_home:
+        raise ConfigurationError(
+            f"this database is the index of {bound}, not of {codex_home}: "
+            "set another database (ROLLOUTD_DATABASE), or delete this one"
+        )
+
+
+def bind_home(connection: Connection, codex_home: str, model_provider: str) -> bool:
+    """Say that the database is the index of this home, with this default provider.
+
+    Returns whether the default provider was another one before: rows that rest on it must be
+    merged again.
+    """
+    before = connection.execute(select(home.c.model_provider)).scalar()
+    if before is None:
+        connection.execute(
+            insert(home).values(id=1, codex_home=codex_home, model_provider=model_provider)
+        )
+    elif before != model_provider:
+        connection.execute(update(home).values(model_provider=model_provider))
+        return True
+    return False
+
+
+def home_of(connection: Connection) -> str | None:
+    """The home that the database is the index of; None before the first backfill."""
+    return connection.execute(select(home.c.codex_home)).scalar()

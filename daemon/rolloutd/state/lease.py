@@ -1,0 +1,202 @@
+"""The lease on the work: one worker at a time, over all processes that share the database.
+
+A claim is one conditional UPDATE. Every later write carries the claim's token in its WHERE, in
+the same transaction as the rows: a worker whose lease was taken over changes nothing more.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, or_, select, update
+
+from rolloutd.state.database import StateDatabase
+from rolloutd.state.process import Owner
+from rolloutd.state.schema import backfill_state as state
+
+DEFAULT_SECONDS = 900
+
+
+class Work(Enum):
+    """What a claim is for."""
+
+    BACKFILL = "backfill"  # the pass that is not complete yet
+    REBUILD = "rebuild"  # the pass from the start, whatever was done before
+    RECONCILE = "reconcile"  # keeping a complete database true
+
+
+class LeaseLost(Exception):
+    """Another worker holds the lease now; nothing of this transaction was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillState:
+    """The row of `backfill_state`; times are epoch seconds or, where named so, milliseconds."""
+
+    status: str
+    last_watermark: str | None
+    last_success_at: int | None
+    updated_at: int
+    reason: str | None
+    owner: Owner | None
+    lease_expires_at_ms: int | None
+    total: int
+    scanned: int
+    upserted: int
+    failed: int
+
+
+def read_state(connection: Connection) -> BackfillState:
+    """How far the backfill is, and who works on it."""
+    return _from_row(connection.execute(select(state).where(state.c.id == 1)).one())
+
+
+class Lease:
+    """A claim that was granted. `seconds` is how long it holds without being renewed."""
+
+    def __init__(self, database: StateDatabase, owner: Owner, seconds: float) -> None:
+        self.owner = owner
+        self._database = database
+        self._seconds = seconds
+        self._renewed = time.monotonic()
+
+    @contextmanager
+    def transaction(self, **progress: Any) -> Iterator[Connection]:
+        """A write transaction that holds only while the lease does; it renews the lease.
+
+        `progress` are columns of `backfill_state` to set along with it.
+
+        Raises:
+            LeaseLost: at the start; nothing is written.
+        """
+        with self._database.transaction() as connection:
+            expires = _now_ms() + round(self._seconds * 1000)
+            self._set(connection, lease_expires_at_ms=expires, **progress)
+            yield connection
+        self._renewed = time.monotonic()
+
+    def renew_if_due(self) -> None:
+        """Renew at half-life; cheap to call often."""
+        if time.monotonic() - self._renewed >= self._seconds / 2:
+            with self.transaction():
+                pass
+
+    def complete(self, **progress: Any) -> None:
+        """The database is true: say so, and give the lease back."""
+        with self.transaction(
+            status="complete", reason=None, last_success_at=int(time.time()), **progress
+        ) as connection:
+            self._set(connection, **_NOBODY)
+
+    def release(self, reason: str | None = None) -> None:
+        """Give the lease back with the work undone; what was checkpointed is kept."""
+        with self.transaction(reason=reason) as connection:
+            status = read_state(connection).status
+            self._set(
+                connection, status="complete" if status == "complete" else "pending", **_NOBODY
+            )
+
+    def _set(self, connection: Connection, **values: Any) -> None:
+        fenced = (
+            update(state)
+            .where(state.c.id == 1, state.c.owner_token == self.owner.token)
+            .values(updated_at=int(time.time()), **values)
+            .returning(state.c.id)
+        )
+        if connection.execute(fenced).first() is None:
+            raise LeaseLost
+
+
+def claim(database: StateDatabase, work: Work, seconds: float) -> Lease | None:
+    """Take the lease for `work`, or None if it is held, or that work is not there to be done.
+
+    Free is what nobody holds, what has expired, and what is held by a process that is provably
+    gone.
+    """
+    with database.transaction() as connection:
+        holder = read_state(connection).owner
+        gone = holder.token if holder is not None and holder.is_provably_gone() else None
+        owner = Owner.this_process()
+        claimed = connection.execute(_claim(work, owner, gone, seconds)).first()
+    return None if claimed is None else Lease(database, owner, seconds)
+
+
+def _claim(work: Work, owner: Owner, gone: str | None, seconds: float) -> Any:
+    now = _now_ms()
+    free = or_(
+        state.c.owner_token.is_(None),
+        state.c.lease_expires_at_ms <= now,
+        state.c.owner_token == gone,
+    )
+    values: dict[str, Any] = {
+        "updated_at": now // 1000,
+        "lease_expires_at_ms": now + round(seconds * 1000),
+        "owner_token": owner.token,
+        "owner_host": owner.host,
+        "owner_boot": owner.boot,
+        "owner_pid": owner.pid,
+        "owner_started": owner.started,
+        "owner_since_ms": owner.since_ms,
+    }
+    match work:
+        case Work.RECONCILE:
+            wanted = state.c.status == "complete"
+        case Work.BACKFILL:
+            wanted = state.c.status != "complete"
+            values |= {"status": "running", "reason": None}
+        case Work.REBUILD:
+            wanted = state.c.id == 1
+            values |= {"status": "running", "reason": None, "last_watermark": None}
+            values |= dict.fromkeys(("total", "scanned", "upserted", "failed"), 0)
+    return (
+        update(state)
+        .where(and_(state.c.id == 1, wanted, free))
+        .values(values)
+        .returning(state.c.id)
+    )
+
+
+_NOBODY: dict[str, Any] = dict.fromkeys(
+    (
+        "owner_token",
+        "owner_host",
+        "owner_boot",
+        "owner_pid",
+        "owner_started",
+        "owner_since_ms",
+        "lease_expires_at_ms",
+    )
+)
+
+
+def _from_row(row: Row[Any]) -> BackfillState:
+    owner = None
+    if row.owner_token is not None:
+        owner = Owner(
+            row.owner_token,
+            row.owner_host,
+            row.owner_boot,
+            row.owner_pid,
+            row.owner_started,
+            row.owner_since_ms,
+        )
+    return BackfillState(
+        row.status,
+        row.last_watermark,
+        row.last_success_at,
+        row.updated_at,
+        row.reason,
+        owner,
+        row.lease_expires_at_ms,
+        row.total,
+        row.scanned,
+        row.upserted,
+        row.failed,
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,73 @@
+"""Bringing a database to this program's revision.
+
+Alembic is slow to import, so it is not where there is nothing for it to do: a database at the
+head is recognised with one query, an empty one is made from the schema as it is now.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, insert, text
+
+from rolloutd.errors import DatabaseUnavailable
+from rolloutd.resources import resource
+from rolloutd.state.schema import HEAD, backfill_state, metadata
+
+_VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision a database is at; None if it was never ours."""
+    if "alembic_version" not in _tables(connection):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
+def _tables(connection: Connection) -> set[str]:
+    return set(connection.execute(text("SELECT name FROM sqlite_master")).scalars())
+
+
+def migrate(engine: Engine, path: Path) -> None:
+    """Make the database one of revision `HEAD`, whatever it was.
+
+    Raises:
+        DatabaseUnavailable: it is newer than this program, or another program's.
+    """
+    with engine.connect() as connection:
+        revision = revision_of(connection)
+        if revision == HEAD:
+            return
+        if revision is None:
+            _create(connection, path)
+            connection.commit()
+            return
+    _upgrade(engine, path, revision)
+
+
+def _create(connection: Connection, path: Path) -> None:
+    if _tables(connection):
+        raise DatabaseUnavailable(
+            f"{path}: has tables of another program; rolloutd leaves it alone"
+        )
+    metadata.create_all(connection)
+    connection.execute(text(_VERSION_TABLE))
+    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+    connection.execute(insert(backfill_state).values(id=1, status="pending", updated_at=0))
+
+
+def _upgrade(engine: Engine, path: Path, revision: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(resource("migrations")).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision not in known:
+        raise DatabaseUnavailable(
+            f"{path}: written by a newer rolloutd (revision {revision}, this one knows {HEAD}); "
+            "upgrade rolloutd, or set another database"
+        )
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,125 @@
+"""Rows of `threads`, `thread_dynamic_tools`, `thread_spawn_edges` and `session_names`."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from rolloutd.records import ThreadRecord
+from rolloutd.state.schema import (
+    rollouts,
+    session_names,
+    thread_dynamic_tools,
+    thread_spawn_edges,
+    threads,
+)
+from rolloutd.state.upsert import upsert_into
+
+_UPSERT = upsert_into(threads)
+_UPSERT_EDGE = upsert_into(thread_spawn_edges)
+_COLUMNS = tuple(column.name for column in threads.columns)
+
+
+def write_threads(
+    connection: Connection, records: Sequence[ThreadRecord], gone: Collection[str]
+) -> None:
+    """Make the tables say what the records say, and nothing of the threads that are gone."""
+    ids = [record.id for record in records] + list(gone)
+    if records:
+        connection.execute(_UPSERT, [_row(record) for record in records])
+    connection.execute(
+        delete(thread_dynamic_tools).where(thread_dynamic_tools.c.thread_id.in_(ids))
+    )
+    tools = [row for record in records for row in _tool_rows(record)]
+    if tools:
+        connection.execute(insert(thread_dynamic_tools), tools)
+    childless = [record.id for record in records if record.parent_thread_id is None] + list(gone)
+    connection.execute(
+        delete(thread_spawn_edges).where(thread_spawn_edges.c.child_thread_id.in_(childless))
+    )
+    edges = [
+        {
+            "parent_thread_id": record.parent_thread_id,
+            "child_thread_id": record.id,
+            "status": "open",
+        }
+        for record in records
+        if record.parent_thread_id is not None
+    ]
+    if edges:
+        connection.execute(_UPSERT_EDGE, edges)
+    if gone:
+        connection.execute(delete(threads).where(threads.c.id.in_(gone)))
+
+
+def delete_strays(connection: Connection) -> int:
+    """Drop what no file stands behind any more; returns how many threads that were."""
+    indexed = select(rollouts.c.thread_id).where(rollouts.c.thread_id.is_not(None))
+    connection.execute(
+        delete(thread_spawn_edges).where(thread_spawn_edges.c.child_thread_id.not_in(indexed))
+    )
+    return connection.execute(delete(threads).where(threads.c.id.not_in(indexed))).rowcount
+
+
+def names_of(connection: Connection, thread_ids: Collection[str]) -> dict[str, str]:
+    """Names from the session index, of those of these threads that have one."""
+    rows = connection.execute(
+        select(session_names.c.thread_id, session_names.c.name).where(
+            session_names.c.thread_id.in_(thread_ids)
+        )
+    )
+    return dict(rows.tuples().all())
+
+
+def replace_names(connection: Connection, names: Mapping[str, str]) -> set[str]:
+    """Make `session_names` equal `names`; returns the ids for which something changed."""
+    rows = connection.execute(select(session_names.c.thread_id, session_names.c.name))
+    before = dict(rows.tuples().all())
+    changed = {
+        thread_id
+        for thread_id in before.keys() | names.keys()
+        if before.get(thread_id) != names.get(thread_id)
+    }
+    if changed:
+        connection.execute(delete(session_names))
+        if names:
+            connection.execute(
+                insert(session_names),
+                [{"thread_id": thread_id, "name": name} for thread_id, name in names.items()],
+            )
+    return changed
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadCounts:
+    """How many threads there are."""
+
+    active: int
+    archived: int
+
+
+def count_threads(connection: Connection) -> ThreadCounts:
+    """Active and archived threads."""
+    archived = func.coalesce(func.sum(threads.c.archived), 0)
+    row = connection.execute(select(func.count() - archived, archived)).one()
+    return ThreadCounts(*row)
+
+
+def _row(record: ThreadRecord) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in _COLUMNS}
+
+
+def _tool_rows(record: ThreadRecord) -> list[dict[str, Any]]:
+    return [
+        {
+            "thread_id": record.id,
+            "position": position,
+            "name": tool.name,
+            "description": tool.description,
+            "input_schema": tool.input_schema,
+            "defer_loading": tool.defer_loading,
+            "namespace": tool.namespace,
+        }
+        for position, tool in enumerate(record.dynamic_tools)
+    ]

@@ -174,9 +174,12 @@ class Backfill:
         )
 
     def _discover(self) -> Discovery:
-        if not self._home.is_dir():
+        try:
+            discovery = discover(self._home)
+        except OSError as error:
+            raise HomeUnavailable(f"{self._home}: {error.strerror}") from error
+        if not discovery.roots and not self._home.is_dir():
             raise HomeUnavailable(f"{self._home}: no such Codex home")
-        discovery = discover(self._home)
         if "sessions" not in discovery.roots:
             raise HomeUnavailable(f"{self._home}: there is no sessions/ in it")
         if "sessions" in discovery.unlisted:

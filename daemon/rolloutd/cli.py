@@ -44,7 +44,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001
 @app.callback()
 def _root(
     *,
-    version: Annotated[  # noqa: ARG001
+    version: Annotated[
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version."
@@ -55,7 +55,7 @@ def _root(
 
 
 @app.command()
-def backfill(
+def backfill(  # noqa: PLR0913
     *,
     rebuild: Annotated[
         bool,
@@ -88,15 +88,15 @@ def backfill(
         log_level=log_level,
         log_format=log_format,
     )
-    from rolloutd.rollout.pool import ReaderPool  # noqa: PLC0415
+    from rolloutd.rollout.pool import ReaderPool
 
     with ReaderPool(str(settings.codex_home)) as pool:
         # They start while we import the database's half of the program.
         pool.start()
-        from rolloutd import report  # noqa: PLC0415
-        from rolloutd.backfill import Stopped  # noqa: PLC0415
-        from rolloutd.progress import progress_bar  # noqa: PLC0415
-        from rolloutd.supervisor import run_backfill  # noqa: PLC0415
+        from rolloutd import report
+        from rolloutd.backfill import Stopped
+        from rolloutd.progress import progress_bar
+        from rolloutd.supervisor import run_backfill
 
         try:
             with progress_bar() as observer:
@@ -119,8 +119,8 @@ def status(
     settings = _settings(
         codex_home=codex_home, database=database, log_level=log_level, log_format=log_format
     )
-    from rolloutd import report  # noqa: PLC0415
-    from rolloutd.state.database import StateDatabase  # noqa: PLC0415
+    from rolloutd import report
+    from rolloutd.state.database import StateDatabase
 
     with StateDatabase.open_reader(settings.database) as opened:
         document = report.status_document(opened)
@@ -135,13 +135,13 @@ def main() -> NoReturn:
         _fail(str(error), error.exit_code)
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python must not fail again when it flushes.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
     sys.exit(0)
 
 
 def _settings(**overrides: Any) -> Any:
-    from rolloutd.logs import configure_logging  # noqa: PLC0415
-    from rolloutd.settings import load_settings  # noqa: PLC0415
+    from rolloutd.logs import configure_logging
+    from rolloutd.settings import load_settings
 
     settings = load_settings(overrides)
     configure_logging(settings.log_level, settings.log_format)

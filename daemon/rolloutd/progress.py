@@ -37,7 +37,7 @@ def progress_bar() -> Iterator[Observer]:
         yield QuietObserver()
         return
     # Rich takes a tenth of a second to import, which only a person has to spare.
-    from rolloutd.progress_bar import BarObserver  # noqa: PLC0415
+    from rolloutd.progress_bar import BarObserver
 
     with BarObserver() as observer:
         yield observer

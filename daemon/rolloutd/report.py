@@ -32,9 +32,11 @@ def backfill_document(report: Report) -> dict[str, Any]:
 def backfill_lines(report: Report) -> list[str]:
     """The same for people, with the first failures only."""
     lines = [
-        f"{report.status}: {report.scanned} files scanned, {report.upserted} indexed, "
-        f"{report.removed} gone, {report.failed} failed, {report.parse_errors} lines skipped; "
-        f"{size_text(report.bytes)} in {report.seconds:.1f} s"
+        (
+            f"{report.status}: {report.scanned} files scanned, {report.upserted} indexed, "
+            f"{report.removed} gone, {report.failed} failed, {report.parse_errors} lines skipped; "
+            f"{size_text(report.bytes)} in {report.seconds:.1f} s"
+        )
     ]
     lines += [f"  {path}: {error}" for path, error in report.failures[:_FAILURES_SHOWN]]
     if len(report.failures) > _FAILURES_SHOWN:
@@ -95,8 +97,10 @@ def status_lines(document: dict[str, Any], now: float) -> Sequence[str]:
         f"home       {document['codex_home'] or 'none yet'}",
         f"database   {document['database']}",
         f"backfill   {_progress(backfill, now)}",
-        f"rollouts   {files['indexed']} indexed, {files['failed']} failed, "
-        f"{size_text(files['bytes'])}, {files['parse_errors']} lines skipped",
+        (
+            f"rollouts   {files['indexed']} indexed, {files['failed']} failed, "
+            f"{size_text(files['bytes'])}, {files['parse_errors']} lines skipped"
+        ),
         f"threads    {threads['active']} active, {threads['archived']} archived",
     ]
     owner = backfill["owner"]

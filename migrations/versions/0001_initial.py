@@ -183,6 +183,8 @@ _STATEMENTS = (
 
 
 def upgrade() -> None:
-    """Make every table and index."""
+    """Make every table and index, and mark the file as rolloutd's."""
+    op.execute("PRAGMA application_id = 1919904876")
     for statement in _STATEMENTS:
         op.execute(statement)
+    op.execute("INSERT INTO backfill_state (id, status, updated_at) VALUES (1, 'pending', 0)")

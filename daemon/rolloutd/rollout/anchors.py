@@ -15,10 +15,7 @@ def anchors_at(descriptor: int, offset: int) -> str:
     """`head:tail`, digests of up to 4 KiB from the start and before `offset`, of an open file."""
     length = min(ANCHOR_BYTES, offset)
     head = os.pread(descriptor, length, 0)
-    if offset <= ANCHOR_BYTES:
-        tail = head
-    else:
-        tail = os.pread(descriptor, length, offset - length)
+    tail = head if length == offset else os.pread(descriptor, length, offset - length)
     return f"{_digest(head)}:{_digest(tail)}"
 
 

@@ -33,7 +33,7 @@ def source_text(source: object) -> tuple[str, str | None]:
     if kind in _KNOWN_SOURCES:
         return kind, None
     if kind == "custom":
-        return compact({kind: _text(value)}), None
+        return compact({kind: checked_text(value)}), None
     if kind == "subagent":
         return _subagent_text(value)
     return compact(source), None
@@ -44,7 +44,7 @@ def _subagent_text(value: object) -> tuple[str, str | None]:
         return compact({"subagent": value}), None
     kind, inner = _only_item(value)
     if kind == "other":
-        return compact({"subagent": {kind: _text(inner)}}), None
+        return compact({"subagent": {kind: checked_text(inner)}}), None
     if kind == "thread_spawn":
         spawn = _thread_spawn(inner)
         return compact({"subagent": {kind: spawn}}), str(spawn["parent_thread_id"])
@@ -54,23 +54,23 @@ def _subagent_text(value: object) -> tuple[str, str | None]:
 
 
 def _thread_spawn(value: object) -> dict[str, object]:
-    if not _is_object(value):
+    if not is_object(value):
         raise ValueError("thread_spawn is not an object")
     if "agent_role" in value and "agent_type" in value:
         raise ValueError("agent_role and agent_type say the same")
-    parent = parse_thread_id(_text(value.get("parent_thread_id")))
+    parent = parse_thread_id(checked_text(value.get("parent_thread_id")))
     depth = value.get("depth")
     if parent is None:
         raise ValueError("parent_thread_id is not a UUID")
     if type(depth) is not int or not -(2**31) <= depth < 2**31:
         raise ValueError("depth is not a 32-bit integer")
-    path = agent_path(_optional_text(value.get("agent_path")))
+    path = agent_path(optional_text(value.get("agent_path")))
     return {
         "parent_thread_id": parent,
         "depth": depth,
         "agent_path": path,
-        "agent_nickname": _optional_text(value.get("agent_nickname")),
-        "agent_role": _optional_text(value.get("agent_role", value.get("agent_type"))),
+        "agent_nickname": optional_text(value.get("agent_nickname")),
+        "agent_role": optional_text(value.get("agent_role", value.get("agent_type"))),
     }
 
 
@@ -83,22 +83,22 @@ def agent_path(path: str | None) -> str | None:
 
 def sandbox_text(policy: object) -> str:
     """`threads.sandbox_policy`; `{"mode": ...}`, as releases up to 0.58 spell it, is a type too."""
-    if not _is_object(policy):
+    if not is_object(policy):
         raise ValueError("sandbox_policy is not an object")
-    kind = _text(policy.get("type", policy.get("mode")))
+    kind = checked_text(policy.get("type", policy.get("mode")))
     match kind:
         case "danger-full-access":
             fields: dict[str, object] = {}
         case "read-only":
-            network = _flag(policy, "network_access")
+            network = checked_flag(policy, "network_access")
             fields = {"network_access": True} if network else {}
         case "workspace-write":
-            roots = [_absolute(root) for root in _list(policy.get("writable_roots", []))]
+            roots = [absolute_path(root) for root in checked_list(policy.get("writable_roots", []))]
             fields = {"writable_roots": roots} if roots else {}
             for name in ("network_access", "exclude_tmpdir_env_var", "exclude_slash_tmp"):
-                fields[name] = _flag(policy, name)
+                fields[name] = checked_flag(policy, name)
         case "external-sandbox":
-            fields = {"network_access": _text(policy.get("network_access", "restricted"))}
+            fields = {"network_access": checked_text(policy.get("network_access", "restricted"))}
         case _:
             fields = {name: value for name, value in policy.items() if name not in ("type", "mode")}
     return compact({"type": kind, **fields})
@@ -112,7 +112,7 @@ def approval_text(policy: object) -> str:
         return policy
     kind, value = _only_item(policy)
     if kind == "granular":
-        if not _is_object(value):
+        if not is_object(value):
             raise ValueError("granular approval is not an object")
         return compact({kind: _granular(value)})
     if value is None:
@@ -122,11 +122,11 @@ def approval_text(policy: object) -> str:
 
 def _granular(value: dict[str, object]) -> dict[str, bool]:
     return {
-        "sandbox_approval": _flag(value, "sandbox_approval", required=True),
-        "rules": _flag(value, "rules", required=True),
-        "skill_approval": _flag(value, "skill_approval"),
-        "request_permissions": _flag(value, "request_permissions"),
-        "mcp_elicitations": _flag(value, "mcp_elicitations", required=True),
+        "sandbox_approval": checked_flag(value, "sandbox_approval", required=True),
+        "rules": checked_flag(value, "rules", required=True),
+        "skill_approval": checked_flag(value, "skill_approval"),
+        "request_permissions": checked_flag(value, "request_permissions"),
+        "mcp_elicitations": checked_flag(value, "mcp_elicitations", required=True),
     }
 
 
@@ -139,40 +139,53 @@ def normalise_path(path: str) -> str:
 
 
 def _only_item(value: object) -> tuple[str, object]:
-    if not _is_object(value) or len(value) != 1:
+    if not is_object(value) or len(value) != 1:
         raise ValueError("neither a word nor an object with one key")
     return next(iter(value.items()))
 
 
-def _is_object(value: object) -> TypeGuard[dict[str, object]]:
+def is_object(value: object) -> TypeGuard[dict[str, object]]:
+    """Whether a decoded value is a JSON object."""
     return isinstance(value, dict)
 
 
-def _list(value: object) -> list[object]:
+def checked_object(value: object) -> dict[str, object]:
+    """The value, if it is an object."""
+    if not is_object(value):
+        raise ValueError("not an object")
+    return value
+
+
+def checked_list(value: object) -> list[object]:
+    """The value, if it is a list."""
     if not isinstance(value, list):
         raise ValueError("not a list")
     return value
 
 
-def _text(value: object) -> str:
+def checked_text(value: object) -> str:
+    """The value, if it is a text."""
     if not isinstance(value, str):
         raise ValueError("not a text")
     return value
 
 
-def _optional_text(value: object) -> str | None:
-    return None if value is None else _text(value)
+def optional_text(value: object) -> str | None:
+    """The value, if it is a text or null."""
+    return None if value is None else checked_text(value)
 
 
-def _flag(fields: dict[str, object], name: str, *, required: bool = False) -> bool:
+def checked_flag(fields: dict[str, object], name: str, *, required: bool = False) -> bool:
+    """The boolean of that name; false if it is not there and need not be."""
     value = fields.get(name, None if required else False)
     if not isinstance(value, bool):
         raise ValueError(f"{name} is not a boolean")
     return value
 
 
-def _absolute(value: object) -> str:
-    path = _text(value)
+def absolute_path(value: object) -> str:
+    """The value, normalised, if it is an absolute path."""
+    path = checked_text(value)
     if not path.startswith("/"):
-        raise ValueError("a writable root is not an absolute path")
+        raise ValueError("not an absolute path")
     return normalise_path(path)

@@ -32,8 +32,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """All candidates, in the order of their watermarks; the roots that were there; the
-    directories that could not be listed."""
+    """All candidates, in the order of their watermarks.
+
+    `roots` are those that were there, `unlisted` the directories that could not be listed.
+    """
 
     candidates: tuple[Candidate, ...]
     roots: tuple[str, ...]
@@ -51,11 +53,17 @@ class Discovery:
 
 
 def discover(home: Path) -> Discovery:
-    """Look at `sessions/` and `archived_sessions/`, recursively; a plain file hides its `.zst`."""
+    """Look at `sessions/` and `archived_sessions/`, recursively; a plain file hides its `.zst`.
+
+    A root may be a symbolic link, as Codex has it; nothing below one is followed.
+
+    Raises:
+        OSError: it cannot be told whether there are roots.
+    """
     found: dict[str, Candidate] = {}
     roots = []
     for root in ROOTS:
-        if not (home / root).is_dir():
+        if not _is_directory(home / root):
             continue
         roots.append(root)
         for candidate in walk(home, root):
@@ -64,6 +72,13 @@ def discover(home: Path) -> Discovery:
     visible.sort(key=lambda candidate: order_of(candidate.path))
     unlisted = tuple(candidate.path for candidate in visible if candidate.is_directory)
     return Discovery(tuple(visible), tuple(roots), unlisted)
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _hidden(candidate: Candidate, found: dict[str, Candidate]) -> bool:
@@ -83,7 +98,7 @@ def walk(home: Path, relative: str) -> Iterator[Candidate]:
                     path = f"{directory}/{entry.name}"
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(path)
-                    elif is_rollout_name(entry.name):
+                    if is_rollout_name(entry.name):
                         candidate = _candidate(path, entry)
                         if candidate is not None:
                             yield candidate

@@ -4,19 +4,21 @@ The rules are those of rollouts.md, "The summary of one file". Items that contra
 (a source that is no source, ...) raise `InvalidLine` before anything of the summary changes.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec import UNSET, Raw
 
 from rolloutd.records import DynamicTool, Summary
-from rolloutd.rollout.canonical import approval_text, compact, sandbox_text, source_text
-from rolloutd.rollout.items import (
+from rolloutd.rollout.canonical import absolute_path, approval_text, sandbox_text, source_text
+from rolloutd.rollout.items import InvalidLine, Item, LineError
+from rolloutd.rollout.names import identity_from_name, parse_thread_id
+from rolloutd.rollout.payloads import (
     Git,
-    InvalidLine,
-    Item,
     ItemCompleted,
     LegacyHeader,
     LegacyMessage,
-    LineError,
+    Piece,
     SessionMeta,
     ThreadGoal,
     ThreadName,
@@ -25,12 +27,14 @@ from rolloutd.rollout.items import (
     TurnContext,
     UserMessage,
 )
-from rolloutd.rollout.names import identity_from_name, parse_thread_id
+from rolloutd.rollout.profile import profile_text
 from rolloutd.rollout.timestamps import parse_timestamp
 from rolloutd.rollout.tools import dynamic_tools
 
 _REQUEST_MARK = "## My request for Codex:"
-_IMAGE = "[Image]"
+_IMAGE, _AUDIO = "[Image]", "[Audio]"
+_IMAGES = frozenset({"image", "local_image", "input_image"})
+_SOUNDS = frozenset({"audio", "local_audio"})
 # Unicode's White_Space. Python's own idea of it has the separators U+001C to U+001F as well.
 _WHITE_SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -59,7 +63,7 @@ def fold(summary: Summary, item: Item) -> None:
             if item.info is not None:
                 summary.tokens_used = max(0, item.info.total_token_usage.total_tokens)
         case UserMessage():
-            _user_message(summary, item.message, bool(item.images or item.local_images))
+            _user_message(summary, item.message, _attached(item))
         case ItemCompleted():
             if item.item.type == "UserMessage":
                 _user_pieces(summary, item)
@@ -101,7 +105,8 @@ def _session_meta(summary: Summary, meta: SessionMeta) -> None:
     summary.source, summary.parent_thread_id = source, parent
     summary.thread_source = meta.thread_source
     summary.agent_nickname = meta.agent_nickname
-    summary.agent_role = meta.agent_role or meta.agent_type or None
+    role = meta.agent_type if meta.agent_role is UNSET else meta.agent_role
+    summary.agent_role = None if role is UNSET else role
     summary.agent_path = meta.agent_path
     summary.originator = summary.originator or meta.originator or None
     summary.cli_version = meta.cli_version or summary.cli_version
@@ -155,7 +160,7 @@ def _turn_context(summary: Summary, turn: TurnContext) -> None:
 def _sandbox(turn: TurnContext) -> str:
     # Newer releases write a permission profile instead, and store that.
     if not turn.sandbox_policy and turn.permission_profile is not None:
-        return compact(turn.permission_profile)
+        return profile_text(turn.permission_profile)
     return sandbox_text(msgspec.json.decode(turn.sandbox_policy))
 
 
@@ -163,26 +168,41 @@ def _thread_settings(summary: Summary, item: ThreadSettings) -> None:
     settings = item.thread_settings
     try:
         approval = approval_text(msgspec.json.decode(settings.approval_policy))
+        sandbox = profile_text(settings.permission_profile)
+        cwd = absolute_path(settings.cwd)
     except ValueError as error:
         raise InvalidLine(LineError.FIELDS) from error
-    summary.approval_mode = approval
-    summary.sandbox_policy = compact(settings.permission_profile)
+    summary.approval_mode, summary.sandbox_policy = approval, sandbox
     summary.model, summary.reasoning_effort = settings.model, settings.reasoning_effort
     summary.model_provider = settings.model_provider_id
-    summary.cwd = settings.cwd or summary.cwd
+    summary.cwd = cwd
 
 
 def _user_pieces(summary: Summary, item: ItemCompleted) -> None:
     pieces = item.item.content
     text = "".join(piece.text for piece in pieces if piece.type == "text")
-    _user_message(summary, text, any(piece.type in ("image", "local_image") for piece in pieces))
+    _user_message(summary, text, _attached_pieces(pieces))
 
 
-def _user_message(summary: Summary, message: str, has_images: bool) -> None:
+def _attached(item: UserMessage) -> str:
+    if item.images or item.local_images:
+        return _IMAGE
+    return _AUDIO if item.audio or item.local_audio else ""
+
+
+def _attached_pieces(pieces: Iterable[Piece]) -> str:
+    kinds = {piece.type for piece in pieces}
+    if not kinds.isdisjoint(_IMAGES):
+        return _IMAGE
+    return "" if kinds.isdisjoint(_SOUNDS) else _AUDIO
+
+
+def _user_message(summary: Summary, message: str, attached: str) -> None:
+    # What is attached stands in where there are no words; it never names the thread.
     _, mark, request = message.partition(_REQUEST_MARK)
     text = (request if mark else message).strip(_WHITE_SPACE)
     summary.has_user_event = True
-    first = text or (_IMAGE if has_images else "")
+    first = text or attached
     if summary.first_user_message is None and first:
         summary.first_user_message = first
     summary.preview = summary.preview or first
@@ -190,9 +210,9 @@ def _user_message(summary: Summary, message: str, has_images: bool) -> None:
 
 
 def _thread_name(summary: Summary, item: ThreadName) -> None:
-    summary.name = item.thread_name
-    if item.thread_name is not None and item.thread_name.strip(_WHITE_SPACE):
-        summary.renamed = item.thread_name.strip(_WHITE_SPACE)
+    name = (item.thread_name or "").strip(_WHITE_SPACE)
+    summary.name = name or None
+    summary.renamed = name or summary.renamed
 
 
 def _legacy_header(summary: Summary, header: LegacyHeader) -> None:
@@ -211,6 +231,5 @@ def _legacy_message(summary: Summary, message: LegacyMessage) -> None:
     if message.role != "user":
         return
     text = "".join(piece.text for piece in message.content if piece.type == "input_text")
-    images = any(piece.type == "input_image" for piece in message.content)
     if not text.lstrip().startswith(_INJECTED):
-        _user_message(summary, text, images)
+        _user_message(summary, text, _attached_pieces(message.content))

@@ -1,17 +1,31 @@
-"""From one line to one item, as typed structs.
+"""From one line to one item.
 
 Most bytes of a rollout are response items, which never change a row: they are checked to be
 JSON of the right shape while being passed over, and no object is made of their content.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import Raw, Struct
 from msgspec.json import Decoder
 
-_T = TypeVar("_T")
+from rolloutd.rollout.payloads import (
+    ItemCompleted,
+    LegacyHeader,
+    LegacyMessage,
+    SessionMeta,
+    ThreadGoal,
+    ThreadName,
+    ThreadSettings,
+    TokenCount,
+    TurnContext,
+    UserMessage,
+)
+
+_P_co = TypeVar("_P_co", covariant=True)
 
 
 class LineError(StrEnum):
@@ -31,159 +45,6 @@ class InvalidLine(Exception):
     def __init__(self, reason: LineError) -> None:
         super().__init__(reason.value)
         self.reason = reason
-
-
-Count: TypeAlias = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-AnyObject: TypeAlias = dict[str, object]
-
-
-class Git(Struct):
-    """`git` of a session_meta."""
-
-    commit_hash: str | None = None
-    branch: str | None = None
-    repository_url: str | None = None
-
-
-class SessionMeta(Struct):
-    """Payload of a `session_meta`. What is `Raw` is JSON, empty if absent."""
-
-    id: str
-    timestamp: str
-    cwd: str
-    originator: str
-    cli_version: str
-    source: Raw = Raw(b"")
-    thread_source: str | None = None
-    history_mode: Raw = Raw(b"")
-    model_provider: str | None = None
-    agent_nickname: str | None = None
-    agent_role: str | None | UnsetType = UNSET
-    agent_type: str | None | UnsetType = UNSET  # an older name of agent_role
-    agent_path: str | None = None
-    memory_mode: str | None = None
-    dynamic_tools: Raw = Raw(b"")
-    git: Git | None = None
-
-
-class _CollaborationSettings(Struct):
-    model: str
-
-
-class _CollaborationMode(Struct):
-    mode: str
-    settings: _CollaborationSettings
-
-
-class TurnContext(Struct):
-    """Payload of a `turn_context`."""
-
-    cwd: str
-    approval_policy: Raw
-    model: str
-    effort: str | None = None
-    sandbox_policy: Raw = Raw(b"")
-    permission_profile: AnyObject | None = None  # instead of it, from 0.169.0 on
-    # No column comes from these, but with a wrong type in them Codex refuses the whole.
-    turn_id: str | None = None
-    summary: str | None = None
-    realtime_active: bool | None = None
-    file_system_sandbox_policy: AnyObject | None = None
-    collaboration_mode: _CollaborationMode | None = None
-
-
-class TokenUsage(Struct, gc=False):
-    """Token counts."""
-
-    total_tokens: Count
-    input_tokens: Count
-    cached_input_tokens: Count
-    output_tokens: Count
-    reasoning_output_tokens: Count
-
-
-class TokenInfo(Struct, gc=False):
-    """`info` of a `token_count`."""
-
-    total_token_usage: TokenUsage
-    last_token_usage: TokenUsage
-
-
-class TokenCount(Struct, gc=False):
-    """Payload of a `token_count`."""
-
-    info: TokenInfo | None = None
-
-
-class UserMessage(Struct):
-    """Payload of a `user_message`."""
-
-    message: str
-    images: list[str] | None = None
-    local_images: list[str] = []
-
-
-class ThreadName(Struct):
-    """Payload of a `thread_name_updated`."""
-
-    thread_id: str
-    thread_name: str | None = None
-
-
-class _Goal(Struct):
-    objective: str
-
-
-class ThreadGoal(Struct):
-    """Payload of a `thread_goal_updated`."""
-
-    goal: _Goal
-
-
-class _Piece(Struct):
-    type: str
-    text: str = ""
-
-
-class _TurnItem(Struct):
-    type: str
-    content: list[_Piece] = []
-
-
-class ItemCompleted(Struct):
-    """Payload of an `item_completed`, where newer releases keep user messages."""
-
-    item: _TurnItem
-
-
-class _Settings(Struct):
-    model: str
-    model_provider_id: str
-    approval_policy: Raw
-    cwd: str
-    permission_profile: AnyObject
-    reasoning_effort: str | None = None
-
-
-class ThreadSettings(Struct):
-    """Payload of a `thread_settings_applied`."""
-
-    thread_settings: _Settings
-
-
-class LegacyHeader(Struct):
-    """First line of a rollout of mid-2025 (0.20, 0.28)."""
-
-    id: str
-    timestamp: str
-    git: Git | None = None
-
-
-class LegacyMessage(Struct):
-    """A bare response item of such a rollout."""
-
-    role: str = ""
-    content: list[_Piece] = []
 
 
 Item: TypeAlias = (
@@ -216,8 +77,8 @@ class _Envelope(Struct, gc=False):
     payload: Raw
 
 
-class _Line(Struct, Generic[_T]):
-    payload: _T
+class _Line(Struct, Generic[_P_co]):
+    payload: _P_co
 
 
 class _Bare(Struct):
@@ -225,18 +86,21 @@ class _Bare(Struct):
     record_type: str = ""
 
 
+_Decode: TypeAlias = Callable[[memoryview | bytes], "_Line[Item]"]
+
 _probe = Decoder(_Probe).decode
 _envelope = Decoder(_Envelope).decode
+_kind = Decoder(_Kind).decode
 _bare = Decoder(_Bare).decode
 _legacy_header = Decoder(LegacyHeader).decode
 _legacy_message = Decoder(LegacyMessage).decode
 
 # Item types by the line's type; events by the payload's.
-_LINES = {
+_LINES: dict[str, _Decode] = {
     "session_meta": Decoder(_Line[SessionMeta]).decode,
     "turn_context": Decoder(_Line[TurnContext]).decode,
 }
-_EVENTS = {
+_EVENTS: dict[str, _Decode] = {
     "token_count": Decoder(_Line[TokenCount]).decode,
     "user_message": Decoder(_Line[UserMessage]).decode,
     "thread_name_updated": Decoder(_Line[ThreadName]).decode,
@@ -254,26 +118,33 @@ def decode(line: memoryview) -> Item | None:
         InvalidLine: not an item, or one whose fields are missing or of a wrong type.
     """
     try:
-        probe = _probe(line)
-        kind = probe.type
-        if kind == "response_item":
-            return None
-        read = _EVENTS.get(probe.payload.type) if kind == "event_msg" else _LINES.get(kind)
-        return None if read is None else read(line).payload
-    except msgspec.ValidationError:
-        return _decode_unusual(line)
+        try:
+            probe = _probe(line)
+            if probe.type == "response_item":
+                return None
+            read = _reader_of(probe.type, probe.payload)
+            return None if read is None else read(line).payload
+        except msgspec.ValidationError:
+            return _decode_unusual(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidLine(_reason(error)) from error
 
 
-def _decode_unusual(line: memoryview) -> None:
-    # A type that we do not know may have any payload; all else should have fitted.
+def _reader_of(kind: str, payload: _Kind) -> _Decode | None:
+    return _EVENTS.get(payload.type) if kind == "event_msg" else _LINES.get(kind)
+
+
+def _decode_unusual(line: memoryview) -> Item | None:
+    # A type that we do not know may have any payload. Of a payload that is there twice the last
+    # one counts, but the first one was tried.
     try:
-        kind = _envelope(line).type
+        envelope = _envelope(line)
     except msgspec.ValidationError as error:
         raise InvalidLine(LineError.SHAPE) from error
-    if kind in _KNOWN_TYPES:
-        raise InvalidLine(LineError.FIELDS)
+    if envelope.type not in _KNOWN_TYPES:
+        return None
+    read = _reader_of(envelope.type, _kind(envelope.payload))
+    return None if read is None else read(b'{"payload":%b}' % envelope.payload).payload
 
 
 def decode_legacy_header(line: memoryview) -> LegacyHeader | None:
@@ -309,13 +180,16 @@ def _reason(error: Exception) -> LineError:
     return LineError.FIELDS if isinstance(error, msgspec.ValidationError) else LineError.JSON
 
 
-def is_utf8(line: memoryview) -> bool:
-    """Whether the bytes are valid UTF-8 throughout (the decoder looks at what it keeps only)."""
+def refuse_invalid_utf8(line: memoryview) -> None:
+    """See that all of a line is UTF-8; the decoder looks at what it keeps only.
+
+    Raises:
+        InvalidLine: it is not.
+    """
     try:
         str(line, "utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    except UnicodeDecodeError as error:
+        raise InvalidLine(LineError.UTF8) from error
 
 
 def is_blank(line: memoryview) -> bool:

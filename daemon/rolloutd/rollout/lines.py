@@ -12,11 +12,12 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 class ByteSource(Protocol):
     """Anything that fills a buffer and returns how many bytes it put there; 0 at the end."""
 
-    def readinto(self, buffer: memoryview, /) -> int: ...
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Fill `buffer`."""
 
 
 class LineReader:
-    """Splits what a source gives on `\\n` alone.
+    r"""Splits what a source gives on `\\n` alone.
 
     Each line is a view into a buffer that is used again: it is valid until the next one is
     asked for. What follows the last `\\n` is not a line yet; it is left in `tail`.
@@ -82,21 +83,23 @@ class LineReader:
             if dropped or kept > self._limit:
                 dropped += kept
                 kept = 0
-            else:
-                self._keep(view, start, end)
-        self.tail = None if dropped else bytes(view[:kept])
+            self._keep(view, end - kept, end)
+        tail = bytes(view[:kept])
+        if self.offset == 0:
+            tail = tail.removeprefix(_BYTE_ORDER_MARK)
+        self.tail = None if dropped else tail
 
     def _keep(self, view: memoryview, start: int, end: int) -> None:
+        """Move what is unfinished to the front, and suit the buffer's size to it."""
         kept = end - start
         size = len(self._buffer)
         if kept == size:
-            size = min(2 * size, self._limit + 1)
+            size = 2 * size if 2 * size < self._limit else self._limit + 1
         elif size > self._buffer_bytes > 2 * kept:
             size = self._buffer_bytes
         if size != len(self._buffer):
             # A new buffer, since views of the old one forbid that it changes its size.
-            buffer = bytearray(size)
-            buffer[:kept] = view[start:end]
-            self._buffer = buffer
+            self._buffer = bytearray(size)
+            memoryview(self._buffer)[:kept] = view[start:end]
         elif start:
             self._buffer[:kept] = self._buffer[start:end]

@@ -20,7 +20,7 @@ from rolloutd.rollout.items import (
     decode_legacy,
     decode_legacy_header,
     is_blank,
-    is_utf8,
+    refuse_invalid_utf8,
 )
 from rolloutd.rollout.lines import LINE_LIMIT_BYTES, ByteSource, LineReader
 from rolloutd.rollout.names import encoding_of, is_archived
@@ -29,7 +29,7 @@ from rolloutd.rollout.sources import CompressedError, PlainSource, ZstdSource
 # Regular files only, and never waiting for one: a FIFO must not block us.
 _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
-_ATTEMPTS = 3
+_RETRIES = 2
 
 
 def read_rollout(
@@ -48,16 +48,15 @@ def read_rollout(
     Raises:
         FileNotFoundError: there is no such file (any more).
     """
-    archived, encoding = is_archived(path), encoding_of(path)
     try:
         descriptor = os.open(f"{home}/{path}", _OPEN_FLAGS)
     except FileNotFoundError:
         raise
     except OSError as error:
-        return Reading(path, archived, encoding, error=_why_not_opened(f"{home}/{path}", error))
+        why = _why_not_opened(f"{home}/{path}", error)
+        return Reading(path, is_archived(path), encoding_of(path), error=why)
     try:
-        reading = _Reading(descriptor, path, archived, encoding, line_limit, on_bytes)
-        return reading.settled(known)
+        return _Reading(descriptor, path, line_limit, on_bytes).settled(known)
     finally:
         os.close(descriptor)
 
@@ -75,17 +74,16 @@ class _Reading:
         self,
         descriptor: int,
         path: str,
-        archived: bool,
-        encoding: str,
         line_limit: int,
         on_bytes: Callable[[int], None] | None,
     ) -> None:
         self._descriptor = descriptor
         self._path = path
-        self._archived = archived
-        self._encoding = encoding
+        self._archived = is_archived(path)
+        self._encoding = encoding_of(path)
         self._line_limit = line_limit
         self._on_bytes = on_bytes
+        self._anchors = ""
 
     def settled(self, known: Known | None) -> Reading:
         """Read until the file held still, or only grew, meanwhile."""
@@ -93,18 +91,25 @@ class _Reading:
         irregular = describe_irregular(before.st_mode)
         if irregular is not None:
             return Reading(self._path, self._archived, self._encoding, error=irregular)
-        for _ in range(_ATTEMPTS):
-            reading = self._once(before, known)
+        reading = self._once(before, known)
+        for _ in range(_RETRIES):
             after = os.fstat(self._descriptor)
-            changed = (after.st_mtime_ns, after.st_ctime_ns) != (
-                before.st_mtime_ns,
-                before.st_ctime_ns,
-            )
-            if not changed or after.st_size > before.st_size:
+            if not self._was_rewritten(before, after):
                 break
-            # Rewritten or cut short under our eyes: what was read may be of two states.
-            before, known = after, None
+            # What was read may be of two states.
+            before = after
+            reading = self._once(before, None)
         return reading
+
+    def _was_rewritten(self, before: os.stat_result, after: os.stat_result) -> bool:
+        times = (before.st_mtime_ns, before.st_ctime_ns)
+        if times == (after.st_mtime_ns, after.st_ctime_ns):
+            return False
+        # An append changes the times too, but nothing of what was there.
+        return (
+            after.st_size <= before.st_size
+            or anchors_at(self._descriptor, before.st_size) != self._anchors
+        )
 
     def _once(self, status: os.stat_result, known: Known | None) -> Reading:
         start, summary = 0, new_summary(self._path)
@@ -113,10 +118,12 @@ class _Reading:
             # A copy: what was given is left as it was.
             summary = msgspec.convert(msgspec.to_builtins(known.summary), Summary)
         error = resume = None
+        # Taken before reading, so that they cannot be of a later state than what is folded.
+        self._anchors = anchors_at(self._descriptor, status.st_size)
         reader = self._reader(status.st_size, start)
         try:
             _fold_lines(reader, summary)
-            resume = _fold_tail(reader.tail, summary)
+            resume = _fold_tail(reader, summary)
         except CompressedError as broken:
             error = str(broken)
         except OSError as failed:
@@ -130,7 +137,9 @@ class _Reading:
             mtime_ns=status.st_mtime_ns,
             ctime_ns=status.st_ctime_ns,
             offset=offset,
-            anchors=anchors_at(self._descriptor, offset),
+            anchors=(
+                self._anchors if offset == status.st_size else anchors_at(self._descriptor, offset)
+            ),
         )
         return Reading(
             self._path,
@@ -167,18 +176,15 @@ def _fold_lines(reader: LineReader, summary: Summary) -> None:
     for line in reader:
         lines += 1
         try:
-            if not reader.ascii and not is_utf8(line):
-                raise InvalidLine(LineError.UTF8)
-            if summary.legacy:
-                item = decode_legacy(line)
-            else:
-                item = decode(line)
+            if not reader.ascii:
+                refuse_invalid_utf8(line)
+            item = decode_legacy(line) if summary.legacy else decode(line)
             if item is not None:
                 fold(summary, item)
         except InvalidLine as invalid:
             if is_blank(line):
                 blank += 1
-            elif not _begins_legacy(line, summary, first=summary.items + lines - blank == 1):
+            elif not (_is_first(summary, reader, lines - blank) and _begins_legacy(line, summary)):
                 errors += 1
                 _count(summary, invalid.reason)
     if reader.oversized:
@@ -187,37 +193,41 @@ def _fold_lines(reader: LineReader, summary: Summary) -> None:
     summary.lines += lines + reader.oversized
 
 
-def _begins_legacy(line: memoryview, summary: Summary, *, first: bool) -> bool:
-    if not first or summary.parse_errors or not is_utf8(line):
-        return False
-    header = decode_legacy_header(line)
-    if header is None:
-        return False
+def _is_first(summary: Summary, reader: LineReader, lines: int) -> bool:
+    """Whether the line at hand, the `lines`th of this reading, is the file's first."""
+    return lines == 1 and not (summary.items or summary.parse_errors or reader.oversized)
+
+
+def _begins_legacy(line: memoryview, summary: Summary) -> bool:
     try:
+        refuse_invalid_utf8(line)
+        header = decode_legacy_header(line)
+        if header is None:
+            return False
         fold(summary, header)
     except InvalidLine:
         return False
     return True
 
 
-def _fold_tail(tail: bytes | None, summary: Summary) -> Summary | None:
+def _fold_tail(reader: LineReader, summary: Summary) -> Summary | None:
     """Fold a last line that has no newline yet, if it is an item already.
 
     Returns the summary without it, to go on from when the line is complete, or None if nothing
     was folded. Nothing is counted as an error: an unfinished line is the end of the data.
     """
-    if not tail:
+    if not reader.tail:
         return None
-    line = memoryview(tail)
+    line = memoryview(reader.tail)
     resume = msgspec.convert(msgspec.to_builtins(summary), Summary)
     try:
-        if not is_utf8(line):
-            return None
+        refuse_invalid_utf8(line)
         item = decode_legacy(line) if summary.legacy else decode(line)
         if item is not None:
             fold(summary, item)
     except InvalidLine:
-        return None
+        if not (_is_first(summary, reader, 1) and _begins_legacy(line, summary)):
+            return None
     summary.items += 1
     return resume
 

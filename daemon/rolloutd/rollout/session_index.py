@@ -30,7 +30,7 @@ def read_session_names(home: Path) -> dict[str, str]:
         descriptor = os.open(home / FILE_NAME, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return {}
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return {}
         content = file.read()
@@ -40,7 +40,7 @@ def read_session_names(home: Path) -> dict[str, str]:
             entry = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
-        thread_id = parse_thread_id(entry.id)
-        if thread_id is not None:
-            names[thread_id] = entry.thread_name.strip()
-    return {thread_id: name for thread_id, name in names.items() if name}
+        thread_id, name = parse_thread_id(entry.id), entry.thread_name.strip()
+        if thread_id is not None and name:
+            names[thread_id] = name
+    return names

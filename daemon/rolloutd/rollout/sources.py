@@ -12,8 +12,8 @@ WINDOW_LIMIT_BYTES = 32 * 1024 * 1024
 RATIO_LIMIT = 1000
 RATIO_FLOOR_BYTES = 1024 * 1024 * 1024
 
-# A block of four bytes may hold 128 KiB, so small feeds bound what one call gives back.
-_FEED_BYTES = 2048
+# A block of four bytes may hold 128 KiB, so small feeds bound what one call gives back (8 MiB).
+_FEED_BYTES = 256
 _READ_BYTES = 256 * 1024
 
 
@@ -81,13 +81,12 @@ class ZstdSource:
         if self._frame is None:
             self._frame = self._context.decompressobj()
         piece = self._feed[:_FEED_BYTES]
-        self._feed = self._feed[len(piece) :]
+        used = len(piece)
         try:
             self._output = memoryview(self._frame.decompress(piece))
         except zstandard.ZstdError as error:
             raise CompressedError(f"zstd: {error}") from error
         if self._frame.eof:
-            unused = self._frame.unused_data
+            used -= len(self._frame.unused_data)
             self._frame = None
-            if unused:
-                self._feed = memoryview(bytes(unused) + bytes(self._feed))
+        self._feed = self._feed[used:]

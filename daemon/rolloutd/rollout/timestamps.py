@@ -26,14 +26,13 @@ def parse_timestamp(text: str) -> int | None:
     match = _NAME_FORM.fullmatch(text)
     if match is not None:
         *rest, second = map(int, match.groups())
-        seconds = _seconds(*rest, second=59 if second == 60 else second)
+        seconds = _seconds((*rest, 59 if second == 60 else second))
         return None if seconds is None else seconds * 1000
     match = _RFC3339.fullmatch(text)
     if match is None:
         return None
     *whole, fraction, sign, hours, minutes = match.groups()
-    *rest, second = map(int, whole)
-    seconds = _seconds(*rest, second=second)
+    seconds = _seconds(tuple(map(int, whole)))
     if seconds is None:
         return None
     if sign is not None:
@@ -44,7 +43,8 @@ def parse_timestamp(text: str) -> int | None:
     return seconds * 1000 + int((fraction or "0")[:3].ljust(3, "0"))
 
 
-def _seconds(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int | None:
+def _seconds(moment: tuple[int, ...]) -> int | None:
+    year, month, day, hour, minute, second = moment
     # Second 60 is a leap second; it counts on into the next minute.
     if hour > 23 or minute > 59 or second > 60:
         return None

@@ -1,5 +1,7 @@
 """Dynamic tools: `session_meta.dynamic_tools` to rows of `thread_dynamic_tools`."""
 
+import json
+import math
 from typing import TypeAlias
 
 import msgspec
@@ -56,22 +58,28 @@ def _record(tool: _Tool, group: str | None) -> DynamicTool:
     deferred = tool.defer_loading
     if deferred is None:
         deferred = tool.expose_to_context is False
-    schema = compact(_as_codex_writes(msgspec.json.decode(tool.input_schema)))
-    return DynamicTool(tool.name, tool.description, schema, deferred, tool.namespace or group)
+    namespace = group if tool.namespace is None else tool.namespace
+    schema = _schema_text(tool.input_schema)
+    return DynamicTool(tool.name, tool.description, schema, deferred, namespace)
 
 
-def _as_codex_writes(value: object) -> object:
-    # Integers beyond 64 bits become floats, and floats from 1e16 on show the exponent's sign.
-    match value:
-        case dict():
-            return {key: _as_codex_writes(each) for key, each in value.items()}
-        case list():
-            return [_as_codex_writes(each) for each in value]
-        case bool():
-            return value
-        case int() if not -(2**63) <= value < 2**64:
-            return _as_codex_writes(float(value))
-        case float() if abs(value) >= 1e16:
-            mantissa, exponent = repr(value).split("e+")
-            return Raw(f"{mantissa.removesuffix('.0')}e+{exponent}".encode())
-    return value
+def _schema_text(schema: Raw) -> str:
+    # The standard library's reader, for it shows each number as it is written.
+    return compact(json.loads(bytes(schema), parse_int=_integer, parse_float=_float))
+
+
+def _integer(text: str) -> int | float | Raw:
+    # To Codex, what is no integer of 64 bits is a float; so is negative zero.
+    value = int(text) if len(text) < 21 else 2**64
+    return value if text != "-0" and -(2**63) <= value < 2**64 else _float(text)
+
+
+def _float(text: str) -> float | Raw:
+    value = float(text)
+    if math.isinf(value):
+        return Raw(text.encode())
+    if abs(value) < 1e16:
+        return value
+    # From here on Codex writes the exponent with its sign.
+    mantissa, exponent = repr(value).split("e+")
+    return Raw(f"{mantissa.removesuffix('.0')}e+{exponent}".encode())

@@ -49,7 +49,7 @@ class StateDatabase:
         """
         with _explained(path):
             _create_private(path)
-        engine = _engine(path, "rw")
+        engine = _engine(path, "mode=rw")
         try:
             with _explained(path):
                 migrate(engine, path)
@@ -71,10 +71,10 @@ class StateDatabase:
             raise DatabaseUnavailable(
                 f"{path}: there is no database yet; `rolloutd backfill` makes it"
             )
-        engine = _engine(path, "ro")
+        engine = _engine(path, "mode=ro" if _can_share(path) else "mode=ro&immutable=1")
         try:
             with _explained(path), engine.connect() as connection:
-                revision = revision_of(connection)
+                revision = revision_of(connection, path)
             if revision != HEAD:
                 raise DatabaseUnavailable(
                     f"{path}: revision {revision or 'none'}, this rolloutd reads {HEAD}"
@@ -94,6 +94,12 @@ class StateDatabase:
         """A connection for one consistent look at the database."""
         with _explained(self.path), self._engine.connect() as connection:
             yield connection
+
+
+def _can_share(path: Path) -> bool:
+    # A reader of a WAL database needs its sidecars, or the right to make them. Where it has
+    # neither, nobody writes, and the file can be read as it lies there.
+    return os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists()
 
 
 def set_aside(path: Path) -> Path:
@@ -117,7 +123,12 @@ def _create_private(path: Path) -> None:
         path.parent.parent.mkdir(parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
         path.parent.chmod(0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return
+    os.fchmod(descriptor, 0o600)
+    os.close(descriptor)
 
 
 def _make_private(path: Path) -> None:
@@ -138,25 +149,27 @@ def _use_wal(engine: Engine) -> None:
         while True:
             try:
                 cursor.execute("PRAGMA journal_mode = WAL")
-                return
             except sqlite3.OperationalError as error:
                 busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
                 if not busy or time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)
+            else:
+                return
     finally:
         connection.close()
 
 
-def _engine(path: Path, mode: str) -> Engine:
+def _engine(path: Path, options: str) -> Engine:
+    writes = options == "mode=rw"
     engine = create_engine(
-        f"sqlite:///file:{quote(os.fspath(path.absolute()))}?mode={mode}&uri=true",
+        f"sqlite:///file:{quote(os.fspath(path.absolute()))}?{options}&uri=true",
         poolclass=QueuePool,
         pool_size=1,
-        max_overflow=0 if mode == "rw" else 4,
+        max_overflow=0 if writes else 4,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
-    begin = "BEGIN IMMEDIATE" if mode == "rw" else "BEGIN"
+    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
 
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:
         # The driver's own guesses at when to begin are turned off: `begin` below decides.

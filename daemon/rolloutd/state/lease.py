@@ -141,16 +141,15 @@ def _claim(work: Work, owner: Owner, gone: str | None, seconds: float) -> Any:
         "owner_started": owner.started,
         "owner_since_ms": owner.since_ms,
     }
-    match work:
-        case Work.RECONCILE:
-            wanted = state.c.status == "complete"
-        case Work.BACKFILL:
-            wanted = state.c.status != "complete"
-            values |= {"status": "running", "reason": None}
-        case Work.REBUILD:
-            wanted = state.c.id == 1
-            values |= {"status": "running", "reason": None, "last_watermark": None}
-            values |= dict.fromkeys(("total", "scanned", "upserted", "failed"), 0)
+    if work is not Work.RECONCILE:
+        values |= {"status": "running", "reason": None}
+    if work is Work.REBUILD:
+        values |= {"last_watermark": None, "total": 0, "scanned": 0, "upserted": 0, "failed": 0}
+    wanted = {
+        Work.RECONCILE: state.c.status == "complete",
+        Work.BACKFILL: state.c.status != "complete",
+        Work.REBUILD: state.c.id == 1,
+    }[work]
     return (
         update(state)
         .where(and_(state.c.id == 1, wanted, free))

@@ -10,21 +10,23 @@ from sqlalchemy import Connection, Engine, insert, text
 
 from rolloutd.errors import DatabaseUnavailable
 from rolloutd.resources import resource
-from rolloutd.state.schema import HEAD, backfill_state, metadata
+from rolloutd.state.schema import APPLICATION_ID, HEAD, backfill_state, metadata
 
 _VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 
 
-def revision_of(connection: Connection) -> str | None:
-    """The revision a database is at; None if it was never ours."""
-    if "alembic_version" not in _tables(connection):
-        return None
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return None if found is None else str(found)
+def revision_of(connection: Connection, path: Path) -> str | None:
+    """The revision a database is at; None if there is nothing in it yet.
 
-
-def _tables(connection: Connection) -> set[str]:
-    return set(connection.execute(text("SELECT name FROM sqlite_master")).scalars())
+    Raises:
+        DatabaseUnavailable: it is another program's.
+    """
+    mark = connection.execute(text("PRAGMA application_id")).scalar()
+    if mark == APPLICATION_ID:
+        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
+    if mark or connection.execute(text("SELECT 1 FROM sqlite_master LIMIT 1")).first():
+        raise DatabaseUnavailable(f"{path}: another program's database; rolloutd leaves it alone")
+    return None
 
 
 def migrate(engine: Engine, path: Path) -> None:
@@ -34,22 +36,19 @@ def migrate(engine: Engine, path: Path) -> None:
         DatabaseUnavailable: it is newer than this program, or another program's.
     """
     with engine.connect() as connection:
-        revision = revision_of(connection)
+        revision = revision_of(connection, path)
         if revision == HEAD:
             return
         if revision is None:
-            _create(connection, path)
+            _create(connection)
             connection.commit()
             return
     _upgrade(engine, path, revision)
 
 
-def _create(connection: Connection, path: Path) -> None:
-    if _tables(connection):
-        raise DatabaseUnavailable(
-            f"{path}: has tables of another program; rolloutd leaves it alone"
-        )
+def _create(connection: Connection) -> None:
     metadata.create_all(connection)
+    connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
     connection.execute(text(_VERSION_TABLE))
     connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
     connection.execute(insert(backfill_state).values(id=1, status="pending", updated_at=0))

@@ -35,7 +35,7 @@ class Owner:
 
     @classmethod
     def this_process(cls) -> "Owner":
-        """This process, with a fresh token."""
+        """The process that asks, with a fresh token."""
         pid = os.getpid()
         now_ms = time.time_ns() // 1_000_000
         return cls(uuid4().hex, socket.gethostname(), boot(), pid, process_started(pid), now_ms)
@@ -56,7 +56,7 @@ def boot() -> str:
     if sys.platform == "darwin":
         return _output("sysctl", "-n", "kern.bootsessionuuid")
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{boot_id} {os.readlink('/proc/self/ns/pid')}"
+    return f"{boot_id} {Path('/proc/self/ns/pid').readlink()}"
 
 
 def process_started(pid: int) -> int | None:

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from rolloutd.records import PARSER_VERSION, Cursor, FileSummary, Known, Reading, Summary
 from rolloutd.state.schema import rollouts
@@ -113,7 +113,7 @@ def known(connection: Connection, path: str) -> Known | None:
 
 def failures(connection: Connection, limit: int | None = None) -> list[tuple[str, str]]:
     """Path and error of the files that have no thread, in the order of their paths."""
-    rows: Sequence[Row[Any]] = connection.execute(
+    rows = connection.execute(
         select(rollouts.c.path, rollouts.c.error)
         .where(rollouts.c.error.is_not(None))
         .order_by(rollouts.c.path)

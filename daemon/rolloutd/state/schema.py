@@ -22,6 +22,9 @@ from sqlalchemy import (
 # The newest revision in migrations/versions; a test holds the two together.
 HEAD = "0001"
 
+# Marks a SQLite file as ours: "roll".
+APPLICATION_ID = 0x726F6C6C
+
 metadata = MetaData()
 
 _NO = text("0")

@@ -1,0 +1,49 @@
+# `make run` and `make test` need Python 3.11 or newer and make; all else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test slow check bench clean wheel
+
+help:
+	@echo "make run     install into $(VENV), index \$$CODEX_HOME (or ~/.codex)"
+	@echo "make test    install into $(VENV), run every test; make slow runs the long ones"
+	@echo "make check   ruff, formatting, types"
+	@echo "make bench   rolloutd beside the real Codex on the same trees"
+	@echo "make wheel   build what is installed elsewhere, into dist/"
+	@echo "make clean   remove what these made"
+
+$(READY): pyproject.toml .ci/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --group dev --editable .
+	touch $@
+
+# Until the daemon is there, this is the one-shot pass alone.
+run: $(READY)
+	@echo "rolloutd backfill (the one-shot pass; the daemon is not there yet)"
+	@$(BIN)/rolloutd backfill && $(BIN)/rolloutd status
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+check: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layout.py
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench
+
+wheel: $(READY)
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) dist build .hypothesis .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -172,7 +172,9 @@ def _thread_settings(summary: Summary, item: ThreadSettings) -> None:
         cwd = absolute_path(settings.cwd)
     except ValueError as error:
         raise InvalidLine(LineError.FIELDS) from error
-    summary.approval_mode, summary.sandbox_policy = approval, sandbox
+    summary.approval_mode = approval
+    # A turn_context says it in the words that all releases share.
+    summary.sandbox_policy = summary.sandbox_policy or sandbox
     summary.model, summary.reasoning_effort = settings.model, settings.reasoning_effort
     summary.model_provider = settings.model_provider_id
     summary.cwd = cwd

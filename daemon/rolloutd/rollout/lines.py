@@ -27,6 +27,7 @@ class LineReader:
         oversized: lines longer than the limit, passed over without being kept.
         tail: bytes after the last line; None if they are more than the limit.
         taken: bytes taken from the source.
+        ascii: True only if the line at hand is pure ASCII; kept for a buffer of lines at a time.
     """
 
     def __init__(
@@ -45,17 +46,11 @@ class LineReader:
         self._limit = limit
         self._buffer_bytes = min(buffer_bytes, limit + 1)
         self._buffer = bytearray(self._buffer_bytes)
-        self._ascii: bool | None = None
-
-    @property
-    def ascii(self) -> bool:
-        """True only if the line at hand is pure ASCII (it costs one look for a buffer of lines)."""
-        if self._ascii is None:
-            self._ascii = self._buffer.isascii()
-        return self._ascii
+        self.ascii = False
 
     def __iter__(self) -> Iterator[memoryview]:
         kept = 0  # bytes at the buffer's start that belong to an unfinished line
+        limit = self._limit
         dropped = 0  # bytes of an unfinished line over the limit: its rest goes the same way
         while True:
             view = memoryview(self._buffer)
@@ -63,21 +58,23 @@ class LineReader:
             if got == 0:
                 break
             self.taken += got
-            self._ascii = None
             end = kept + got
             start = 0
-            newline = self._buffer.find(b"\n", kept, end)
+            find = self._buffer.find
+            newline = find(b"\n", kept, end)
+            if newline >= 0:
+                self.ascii = self._buffer.isascii()
             while newline >= 0:
-                if dropped or newline - start > self._limit:
+                if dropped or newline - start > limit:
                     self.oversized += 1
                     self.offset += dropped
                     dropped = 0
-                elif self.offset == 0 and start == 0 and view[:3] == _BYTE_ORDER_MARK:
+                elif start == 0 and self.offset == 0 and view[:3] == _BYTE_ORDER_MARK:
                     yield view[3:newline]
                 else:
                     yield view[start:newline]
                 start = newline + 1
-                newline = self._buffer.find(b"\n", start, end)
+                newline = find(b"\n", start, end)
             self.offset += start
             kept = end - start
             if dropped or kept > self._limit:
@@ -102,4 +99,4 @@ class LineReader:
             self._buffer = bytearray(size)
             memoryview(self._buffer)[:kept] = view[start:end]
         elif start:
-            self._buffer[:kept] = self._buffer[start:end]
+            view[:kept] = view[start:end]

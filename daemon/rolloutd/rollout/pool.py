@@ -5,12 +5,14 @@ Results come back in the order of the jobs, whatever order they are done in, wit
 number of them waiting.
 """
 
+import fcntl
 import os
 import selectors
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -22,10 +24,12 @@ from rolloutd.rollout.names import encoding_of, is_archived
 # More readers than this would wait for the disk, or for the one writer.
 MOST_READERS = 4
 
-# A reader has its next jobs at hand, unless the one that it is at is large.
-_QUEUE_JOBS = 16
-_QUEUE_BYTES = 4 * 1024 * 1024
-_WINDOW_JOBS = 512
+# A reader has jobs at hand for as long as its parent may be busy with writing a batch, and room
+# in the pipe for their results; but none waits behind a large one while another reader is free.
+_QUEUE_JOBS = 256
+_QUEUE_BYTES = 16 * 1024 * 1024
+_PIPE_BYTES = 1024 * 1024
+_WINDOW_JOBS = 1024
 _TICK_SECONDS = 0.2
 
 
@@ -49,7 +53,11 @@ class _Reader:
         self.input = self._process.stdin.fileno()
         self.output = self._process.stdout.fileno()
         os.set_blocking(self.input, False)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            with suppress(PermissionError):  # over what a user may have in pipes: then less
+                fcntl.fcntl(self.output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self.jobs: deque[tuple[int, Job]] = deque()
+        self._queued_bytes = 0
         self._unsent = bytearray()
         self._frames = Frames()
 
@@ -57,12 +65,18 @@ class _Reader:
         """Whether the job may be given to this reader now."""
         if not self.jobs:
             return True
-        waiting = sum(queued.size for _, queued in self.jobs)
-        return len(self.jobs) < _QUEUE_JOBS and waiting + job.size <= _QUEUE_BYTES
+        return len(self.jobs) < _QUEUE_JOBS and self._queued_bytes + job.size <= _QUEUE_BYTES
+
+    def done(self) -> tuple[int, Job]:
+        """Take the job that it was at from its queue."""
+        number, job = self.jobs.popleft()
+        self._queued_bytes -= job.size
+        return number, job
 
     def give(self, number: int, job: Job) -> None:
         """Queue a job."""
         self.jobs.append((number, job))
+        self._queued_bytes += job.size
         self._unsent += framed(job)
 
     @property
@@ -169,7 +183,7 @@ class ReaderPool:
             for message in told:
                 taken += message.taken
                 if message.is_result:
-                    number, job = reader.jobs.popleft()
+                    number, job = reader.done()
                     done[number] = (job, message.reading)
         return taken
 
@@ -186,7 +200,7 @@ class ReaderPool:
         self._readers[self._readers.index(reader)] = successor
         selector.register(successor.output, selectors.EVENT_READ, successor)
         if reader.jobs:
-            number, job = reader.jobs.popleft()
+            number, job = reader.done()
             done[number] = (job, _failed(job, f"the reader process ended with code {code}"))
         for queued in reader.jobs:
             successor.give(*queued)

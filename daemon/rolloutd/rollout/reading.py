@@ -24,6 +24,7 @@ from rolloutd.rollout.items import (
 )
 from rolloutd.rollout.lines import LINE_LIMIT_BYTES, ByteSource, LineReader
 from rolloutd.rollout.names import encoding_of, is_archived
+from rolloutd.rollout.opaque import OPAQUE_BYTES, is_opaque
 from rolloutd.rollout.sources import CompressedError, PlainSource, ZstdSource
 
 # Regular files only, and never waiting for one: a FIFO must not block us.
@@ -175,6 +176,8 @@ def _fold_lines(reader: LineReader, summary: Summary) -> None:
     lines = errors = blank = 0
     for line in reader:
         lines += 1
+        if len(line) >= OPAQUE_BYTES and is_opaque(line):
+            continue
         try:
             if not reader.ascii:
                 refuse_invalid_utf8(line)

@@ -69,13 +69,13 @@ def names_of(connection: Connection, thread_ids: Collection[str]) -> dict[str, s
             session_names.c.thread_id.in_(thread_ids)
         )
     )
-    return dict(rows.tuples().all())
+    return {row.thread_id: row.name for row in rows}
 
 
 def replace_names(connection: Connection, names: Mapping[str, str]) -> set[str]:
     """Make `session_names` equal `names`; returns the ids for which something changed."""
     rows = connection.execute(select(session_names.c.thread_id, session_names.c.name))
-    before = dict(rows.tuples().all())
+    before = {row.thread_id: row.name for row in rows}
     changed = {
         thread_id
         for thread_id in before.keys() | names.keys()

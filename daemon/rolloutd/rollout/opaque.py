@@ -1,0 +1,22 @@
+"""Large lines that are passed over without being looked into.
+
+Most bytes of a rollout are the content of response items, which no row depends on. A line that
+is large, begins as Codex writes a response item and ends as one is taken for one: it costs the
+search for its newline. Whether its content is flawless JSON and UTF-8 is left open, and so is
+not counted among the parse errors; anything less plain is decoded like every other line.
+"""
+
+import re
+
+OPAQUE_BYTES = 4096
+
+_HEAD = re.compile(
+    rb'\{"timestamp":"[0-9TZ:.+-]{1,40}",(?:"ordinal":[0-9]{1,20},)?'
+    rb'"type":"(?:response_item|compacted)","payload":\{"'
+)
+_END = b"}}"
+
+
+def is_opaque(line: memoryview) -> bool:
+    """Whether this line of at least `OPAQUE_BYTES` plainly holds a response item."""
+    return line[-2:] == _END and _HEAD.match(line) is not None

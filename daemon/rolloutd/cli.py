@@ -20,15 +20,17 @@ app = typer.Typer(
 )
 
 CodexHome = Annotated[
-    Path | None, typer.Option(help="The Codex home to index [default: $CODEX_HOME or ~/.codex].")
+    Path | None, typer.Option(help="The Codex home to index; by default $CODEX_HOME, or ~/.codex.")
 ]
 Database = Annotated[
     Path | None,
-    typer.Option(help="The database [default: ~/.local/state/rolloutd/state.sqlite]."),
+    typer.Option(help="The database; by default ~/.local/state/rolloutd/state.sqlite."),
 ]
 ModelProvider = Annotated[
     str | None,
-    typer.Option(help="Provider of threads that name none [default: Codex's configuration's]."),
+    typer.Option(
+        help="Provider of threads that name none; by default that of Codex's own config.toml."
+    ),
 ]
 LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
 LogFormat = Annotated[str | None, typer.Option(help="auto, console, plain, journal or json.")]
@@ -75,8 +77,8 @@ def backfill(  # noqa: PLR0913
 ) -> None:
     """Index every rollout, or, once that is complete, what has changed since.
 
-    Exit codes: 0 done, 69 no home or no sessions/ in it, 74 the database cannot be used,
-    75 another process is at it, 78 configuration.
+    Exit codes: 0 done; 69 no home, or no sessions/ in it; 74 the database cannot be used;
+    75 another process is at it; 78 configuration.
     """
     settings = _settings(
         codex_home=codex_home,
@@ -94,7 +96,7 @@ def backfill(  # noqa: PLR0913
         # They start while we import the database's half of the program.
         pool.start()
         from rolloutd import report
-        from rolloutd.backfill import Stopped
+        from rolloutd.batches import Stopped
         from rolloutd.progress import progress_bar
         from rolloutd.supervisor import run_backfill
 

@@ -47,7 +47,7 @@ def configure_logging(level: str, form: str) -> None:
     `auto` is `console` on a terminal, `journal` under systemd, else `plain`.
     """
     if form == "auto":
-        if "JOURNAL_STREAM" in os.environ:
+        if _journal_reads_us():
             form = "journal"
         else:
             form = "console" if sys.stderr.isatty() else "plain"
@@ -57,6 +57,12 @@ def configure_logging(level: str, form: str) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False
+
+
+def _journal_reads_us() -> bool:
+    # The variable is inherited by what a service starts (systemd.exec(5)): compare.
+    status = os.fstat(sys.stderr.fileno())
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def _formatter(form: str) -> logging.Formatter:

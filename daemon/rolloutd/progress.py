@@ -5,7 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rolloutd.backfill import Observer, describe_holder
+from rolloutd.backfill import describe_holder
+from rolloutd.batches import Observer
 from rolloutd.state.lease import BackfillState
 
 _log = logging.getLogger(__name__)

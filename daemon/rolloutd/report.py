@@ -38,7 +38,7 @@ def backfill_lines(report: Report) -> list[str]:
             f"{size_text(report.bytes)} in {report.seconds:.1f} s"
         )
     ]
-    lines += [f"  {path}: {error}" for path, error in report.failures[:_FAILURES_SHOWN]]
+    lines += [f"  {printable(path)}: {error}" for path, error in report.failures[:_FAILURES_SHOWN]]
     if len(report.failures) > _FAILURES_SHOWN:
         lines.append(f"  and {len(report.failures) - _FAILURES_SHOWN} more (--json lists them all)")
     return lines
@@ -120,11 +120,20 @@ def _progress(backfill: dict[str, Any], now: float) -> str:
 
 def size_text(size: float) -> str:
     """Bytes in the decimal unit that suits."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+    if size < 1000:
+        return f"{size:.0f} B"
+    for unit in ("kB", "MB", "GB"):
         size /= 1000
-    return f"{size:.1f} TB"
+        if size < 999.95:  # what would be rounded up to 1000 is one of the next unit
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} TB"
+
+
+def printable(text: str) -> str:
+    """Text that cannot move the cursor or colour the terminal, whatever a file is called."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def age_text(seconds: float) -> str:

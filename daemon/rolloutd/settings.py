@@ -40,8 +40,8 @@ class Settings(BaseSettings):
         protected_namespaces=(),
     )
 
-    codex_home: Annotated[Path, Field(description="the path of a folder")]
-    database: Annotated[Path, Field(description="the path of a file outside codex_home")]
+    codex_home: Annotated[Path, Field(description="the path of a folder, in UTF-8")]
+    database: Annotated[Path, Field(description="the path of a file outside codex_home, in UTF-8")]
     model_provider: Annotated[str, Field(min_length=1, description="a provider's name")]
     metrics_host: Annotated[str, Field(min_length=1, description="a host name or an address")] = (
         "127.0.0.1"
@@ -102,14 +102,22 @@ class Settings(BaseSettings):
             home = Path(home).expanduser().resolve()
         values["codex_home"] = home
         values.setdefault("database", _xdg("XDG_STATE_HOME", ".local/state") / "state.sqlite")
-        if "model_provider" not in values and isinstance(home, Path):
-            values["model_provider"] = _codex_provider(home)
+        if "model_provider" not in values:
+            known = isinstance(home, Path)
+            values["model_provider"] = _codex_provider(home) if known else DEFAULT_PROVIDER
         return values
 
     @field_validator("database")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().absolute()
+
+    @field_validator("codex_home", "database")
+    @classmethod
+    def _utf8(cls, path: Path) -> Path:
+        # The database holds paths as text. (A UnicodeEncodeError is a ValueError.)
+        str(path).encode()
+        return path
 
     @model_validator(mode="after")
     def _keep_out_of_home(self) -> "Settings":
@@ -133,7 +141,7 @@ def load_settings(overrides: Mapping[str, Any]) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise ConfigurationError("\n".join(_explain(error))) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{config_path()}: not valid TOML: {error}") from error
     except OSError as error:
         raise ConfigurationError(f"{error.filename}: {error.strerror}") from error

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from rolloutd.backfill import Backfill, Observer, Report, Terms
+from rolloutd.backfill import Backfill, Report, Terms
+from rolloutd.batches import Observer
 from rolloutd.errors import WorkHeld
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.settings import Settings

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import UNSET, Raw
 
-from rolloutd.records import DynamicTool, Summary
+from rolloutd.records import Summary
 from rolloutd.rollout.canonical import absolute_path, approval_text, sandbox_text, source_text
 from rolloutd.rollout.items import InvalidLine, Item, LineError
 from rolloutd.rollout.names import identity_from_name, parse_thread_id
@@ -58,28 +58,46 @@ def fold(summary: Summary, item: Item) -> None:
     Raises:
         InvalidLine: the item's values are not such as Codex would take; nothing has changed.
     """
+    try:
+        _apply(summary, item)
+    except RecursionError as error:
+        raise InvalidLine(LineError.DEPTH) from error
+    except ValueError as error:
+        raise InvalidLine(LineError.FIELDS) from error
+
+
+def _apply(summary: Summary, item: Item) -> None:
+    # Whatever may raise comes before the first change.
     match item:
         case TokenCount():
             if item.info is not None:
                 summary.tokens_used = max(0, item.info.total_token_usage.total_tokens)
+        case TurnContext():
+            _turn_context(summary, item)
+        case SessionMeta():
+            _session_meta(summary, item)
+        case ThreadSettings():
+            _thread_settings(summary, item)
+        case ThreadName():
+            _thread_name(summary, item)
+        case LegacyHeader():
+            _legacy_header(summary, item)
+        case _:
+            _apply_words(summary, item)
+
+
+def _apply_words(
+    summary: Summary, item: UserMessage | ItemCompleted | ThreadGoal | LegacyMessage
+) -> None:
+    match item:
         case UserMessage():
             _user_message(summary, item.message, _attached(item))
         case ItemCompleted():
             if item.item.type == "UserMessage":
                 _user_pieces(summary, item)
-        case TurnContext():
-            _turn_context(summary, item)
-        case SessionMeta():
-            _session_meta(summary, item)
-        case ThreadName():
-            _thread_name(summary, item)
         case ThreadGoal():
             if not summary.preview:
                 summary.preview = item.goal.objective.strip(_WHITE_SPACE)
-        case ThreadSettings():
-            _thread_settings(summary, item)
-        case LegacyHeader():
-            _legacy_header(summary, item)
         case LegacyMessage():
             _legacy_message(summary, item)
 
@@ -89,7 +107,7 @@ def _session_meta(summary: Summary, meta: SessionMeta) -> None:
     if thread_id is None or (meta.agent_role is not UNSET and meta.agent_type is not UNSET):
         raise InvalidLine(LineError.FIELDS)
     source, parent = _source(meta.source)
-    tools = _tools(meta.dynamic_tools)
+    tools = dynamic_tools(meta.dynamic_tools)
     if meta.memory_mode is not None:
         summary.memory_mode = meta.memory_mode
     if not summary.identified:
@@ -118,24 +136,14 @@ def _session_meta(summary: Summary, meta: SessionMeta) -> None:
 
 
 def _source(raw: Raw) -> tuple[str, str | None]:
-    if not raw:
-        return "vscode", None
-    try:
-        return source_text(msgspec.json.decode(raw))
-    except ValueError as error:
-        raise InvalidLine(LineError.FIELDS) from error
-
-
-def _tools(raw: Raw) -> list[DynamicTool]:
-    try:
-        return dynamic_tools(raw)
-    except (ValueError, RecursionError) as error:
-        raise InvalidLine(LineError.FIELDS) from error
+    return source_text(msgspec.json.decode(raw)) if raw else ("vscode", None)
 
 
 def _history_mode(raw: Raw) -> str:
-    mode = msgspec.json.decode(raw) if raw else None
-    return mode if isinstance(mode, str) and mode else "legacy"
+    try:
+        return msgspec.json.decode(raw, type=str) or "legacy"
+    except ValueError:  # absent, or no text
+        return "legacy"
 
 
 def _git(summary: Summary, git: Git) -> None:
@@ -145,11 +153,8 @@ def _git(summary: Summary, git: Git) -> None:
 
 
 def _turn_context(summary: Summary, turn: TurnContext) -> None:
-    try:
-        sandbox = _sandbox(turn)
-        approval = approval_text(msgspec.json.decode(turn.approval_policy))
-    except ValueError as error:
-        raise InvalidLine(LineError.FIELDS) from error
+    sandbox = _sandbox(turn)
+    approval = approval_text(msgspec.json.decode(turn.approval_policy))
     if turn.effort == "":
         raise InvalidLine(LineError.FIELDS)
     summary.sandbox_policy, summary.approval_mode = sandbox, approval
@@ -166,12 +171,9 @@ def _sandbox(turn: TurnContext) -> str:
 
 def _thread_settings(summary: Summary, item: ThreadSettings) -> None:
     settings = item.thread_settings
-    try:
-        approval = approval_text(msgspec.json.decode(settings.approval_policy))
-        sandbox = profile_text(settings.permission_profile)
-        cwd = absolute_path(settings.cwd)
-    except ValueError as error:
-        raise InvalidLine(LineError.FIELDS) from error
+    approval = approval_text(msgspec.json.decode(settings.approval_policy))
+    sandbox = profile_text(settings.permission_profile)
+    cwd = absolute_path(settings.cwd)
     summary.approval_mode = approval
     # A turn_context says it in the words that all releases share.
     summary.sandbox_policy = summary.sandbox_policy or sandbox

@@ -7,24 +7,13 @@ was not read.
 import os
 from collections.abc import Callable
 
-import msgspec
-
 from rolloutd.records import Cursor, Known, Reading, Summary
 from rolloutd.rollout.anchors import anchors_at
 from rolloutd.rollout.discovery import describe_irregular
-from rolloutd.rollout.fold import fold, new_summary
-from rolloutd.rollout.items import (
-    InvalidLine,
-    LineError,
-    decode,
-    decode_legacy,
-    decode_legacy_header,
-    is_blank,
-    refuse_invalid_utf8,
-)
+from rolloutd.rollout.fold import new_summary
+from rolloutd.rollout.line_fold import copy_of, fold_lines, fold_tail
 from rolloutd.rollout.lines import LINE_LIMIT_BYTES, ByteSource, LineReader
 from rolloutd.rollout.names import encoding_of, is_archived
-from rolloutd.rollout.opaque import OPAQUE_BYTES, is_opaque
 from rolloutd.rollout.sources import CompressedError, PlainSource, ZstdSource
 
 # Regular files only, and never waiting for one: a FIFO must not block us.
@@ -117,14 +106,14 @@ class _Reading:
         if known is not None and self._goes_on(status, known.cursor):
             start = known.cursor.offset
             # A copy: what was given is left as it was.
-            summary = msgspec.convert(msgspec.to_builtins(known.summary), Summary)
+            summary = copy_of(known.summary)
         error = resume = None
         # Taken before reading, so that they cannot be of a later state than what is folded.
         self._anchors = anchors_at(self._descriptor, status.st_size)
         reader = self._reader(status.st_size, start)
         try:
-            _fold_lines(reader, summary)
-            resume = _fold_tail(reader, summary)
+            fold_lines(reader, summary)
+            resume = fold_tail(reader, summary)
         except CompressedError as broken:
             error = str(broken)
         except OSError as failed:
@@ -164,79 +153,18 @@ class _Reading:
         return LineReader(source, offset=start, limit=self._line_limit)
 
     def _goes_on(self, status: os.stat_result, cursor: Cursor) -> bool:
+        # Anchors cannot tell a rewritten middle. Without growth only an untouched file is trusted.
+        untouched = (status.st_size, status.st_mtime_ns, status.st_ctime_ns) == (
+            cursor.size,
+            cursor.mtime_ns,
+            cursor.ctime_ns,
+        )
         return (
             self._encoding == "plain"
             and (status.st_dev, status.st_ino) == (cursor.device, cursor.inode)
-            and status.st_size >= cursor.size
+            and (status.st_size > cursor.size or untouched)
             and anchors_at(self._descriptor, cursor.offset) == cursor.anchors
         )
-
-
-def _fold_lines(reader: LineReader, summary: Summary) -> None:
-    lines = errors = blank = 0
-    for line in reader:
-        lines += 1
-        if len(line) >= OPAQUE_BYTES and is_opaque(line):
-            continue
-        try:
-            if not reader.ascii:
-                refuse_invalid_utf8(line)
-            item = decode_legacy(line) if summary.legacy else decode(line)
-            if item is not None:
-                fold(summary, item)
-        except InvalidLine as invalid:
-            if is_blank(line):
-                blank += 1
-            elif not (_is_first(summary, reader, lines - blank) and _begins_legacy(line, summary)):
-                errors += 1
-                _count(summary, invalid.reason)
-    if reader.oversized:
-        _count(summary, LineError.OVERSIZED, reader.oversized)
-    summary.items += lines - errors - blank
-    summary.lines += lines + reader.oversized
-
-
-def _is_first(summary: Summary, reader: LineReader, lines: int) -> bool:
-    """Whether the line at hand, the `lines`th of this reading, is the file's first."""
-    return lines == 1 and not (summary.items or summary.parse_errors or reader.oversized)
-
-
-def _begins_legacy(line: memoryview, summary: Summary) -> bool:
-    try:
-        refuse_invalid_utf8(line)
-        header = decode_legacy_header(line)
-        if header is None:
-            return False
-        fold(summary, header)
-    except InvalidLine:
-        return False
-    return True
-
-
-def _fold_tail(reader: LineReader, summary: Summary) -> Summary | None:
-    """Fold a last line that has no newline yet, if it is an item already.
-
-    Returns the summary without it, to go on from when the line is complete, or None if nothing
-    was folded. Nothing is counted as an error: an unfinished line is the end of the data.
-    """
-    if not reader.tail:
-        return None
-    line = memoryview(reader.tail)
-    resume = msgspec.convert(msgspec.to_builtins(summary), Summary)
-    try:
-        refuse_invalid_utf8(line)
-        item = decode_legacy(line) if summary.legacy else decode(line)
-        if item is not None:
-            fold(summary, item)
-    except InvalidLine:
-        if not (_is_first(summary, reader, 1) and _begins_legacy(line, summary)):
-            return None
-    summary.items += 1
-    return resume
-
-
-def _count(summary: Summary, reason: LineError, count: int = 1) -> None:
-    summary.parse_errors[reason] = summary.parse_errors.get(reason, 0) + count
 
 
 def why_no_thread(summary: Summary) -> str | None:

@@ -30,9 +30,10 @@ def read_session_names(home: Path) -> dict[str, str]:
         descriptor = os.open(home / FILE_NAME, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return {}
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return {}
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return {}
         content = file.read()
     names: dict[str, str] = {}
     for line in content.split(b"\n"):

@@ -14,8 +14,10 @@ from rolloutd.rollout.reading import read_rollout
 
 def main() -> None:
     """Serve until standard input ends; arguments: the home, and the limit of a line in bytes."""
-    # A terminal's Ctrl-C reaches the whole group; only the parent decides when we end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal's Ctrl-C, or a service manager, signals the whole group; only the parent decides
+    # when we end.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # Nothing here makes cycles, and looking for them costs a tenth of the time.
     gc.disable()
     home, line_limit = sys.argv[1], int(sys.argv[2])

@@ -59,6 +59,9 @@ def delete_strays(connection: Connection) -> int:
     connection.execute(
         delete(thread_spawn_edges).where(thread_spawn_edges.c.child_thread_id.not_in(indexed))
     )
+    connection.execute(
+        delete(thread_dynamic_tools).where(thread_dynamic_tools.c.thread_id.not_in(indexed))
+    )
     return connection.execute(delete(threads).where(threads.c.id.not_in(indexed))).rowcount
 
 

@@ -1,0 +1,108 @@
+"""Reading many rollouts, a batch at a time: the part that backfill and reconcile share."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from rolloutd.records import Reading
+from rolloutd.rollout.discovery import Candidate
+from rolloutd.rollout.messages import Job
+from rolloutd.rollout.names import encoding_of, is_archived
+from rolloutd.rollout.pool import ReaderPool
+from rolloutd.state.lease import BackfillState, Lease
+
+
+class Stopped(Exception):
+    """The work was interrupted on request; what was done is kept and the lease given back."""
+
+
+class Observer(Protocol):
+    """Who wants to know how far the work is; sizes are in bytes."""
+
+    def expect(self, files: int, size: int) -> None:
+        """So much is to be looked at."""
+
+    def advance(self, files: int, size: int) -> None:
+        """So much more is done."""
+
+    def wait(self, state: BackfillState) -> None:
+        """Another worker holds the lease."""
+
+
+class Outcome(NamedTuple):
+    """A candidate and what was read of it; None if the file is gone."""
+
+    candidate: Candidate
+    reading: Reading | None
+
+
+class Batches:
+    """Reads candidates in their order, and keeps the lease alive meanwhile.
+
+    `taken` is how many bytes were read so far.
+    """
+
+    def __init__(
+        self, pool: ReaderPool, observer: Observer, size: int, stopping: Callable[[], bool]
+    ) -> None:
+        self.taken = 0
+        self._pool = pool
+        self._observer = observer
+        self._size = size
+        self._stopping = stopping
+
+    def read(
+        self, lease: Lease, candidates: Sequence[Candidate], jobs: Iterable[Job]
+    ) -> Iterator[list[Outcome]]:
+        """Batches of outcomes, of the candidates in their order.
+
+        `jobs` are those of the candidates that have no problem. When stopping, a last batch
+        holds what was read by then.
+
+        Raises:
+            Stopped: after that batch.
+            LeaseLost: see `Lease.transaction`.
+        """
+
+        def tick(taken: int) -> None:
+            self.taken += taken
+            self._observer.advance(0, taken)
+            lease.renew_if_due()
+            if self._stopping():
+                raise Stopped
+
+        batch: list[Outcome] = []
+        results = self._pool.read(jobs, tick)
+        try:
+            for candidate in candidates:
+                if candidate.problem is None:
+                    _, reading = next(results)
+                else:
+                    reading = _problem_reading(candidate)
+                batch.append(Outcome(candidate, reading))
+                self._observer.advance(1, 0)
+                if len(batch) == self._size:
+                    yield batch
+                    batch = []
+                    if self._stopping():
+                        raise Stopped
+        except Stopped:
+            if batch:
+                yield batch
+            raise
+        if batch:
+            yield batch
+
+
+def readings_of(batch: Iterable[Outcome]) -> list[Reading]:
+    """What was read."""
+    return [reading for _, reading in batch if reading is not None]
+
+
+def gone_of(batch: Iterable[Outcome]) -> list[str]:
+    """Watermarks of the files that were not there any more."""
+    return [candidate.path for candidate, reading in batch if reading is None]
+
+
+def _problem_reading(candidate: Candidate) -> Reading:
+    path = candidate.path
+    return Reading(path, is_archived(path), encoding_of(path), error=candidate.problem)

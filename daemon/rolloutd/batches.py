@@ -67,8 +67,7 @@ class Batches:
             self.taken += taken
             self._observer.advance(0, taken)
             lease.renew_if_due()
-            if self._stopping():
-                raise Stopped
+            self._stop_if_asked()
 
         batch: list[Outcome] = []
         results = self._pool.read(jobs, tick)
@@ -83,14 +82,17 @@ class Batches:
                 if len(batch) == self._size:
                     yield batch
                     batch = []
-                    if self._stopping():
-                        raise Stopped
+                    self._stop_if_asked()
         except Stopped:
             if batch:
                 yield batch
             raise
         if batch:
             yield batch
+
+    def _stop_if_asked(self) -> None:
+        if self._stopping():
+            raise Stopped
 
 
 def readings_of(batch: Iterable[Outcome]) -> list[Reading]:

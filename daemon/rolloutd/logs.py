@@ -47,10 +47,8 @@ def configure_logging(level: str, form: str) -> None:
     `auto` is `console` on a terminal, `journal` under systemd, else `plain`.
     """
     if form == "auto":
-        if _journal_reads_us():
-            form = "journal"
-        else:
-            form = "console" if sys.stderr.isatty() else "plain"
+        form = "console" if sys.stderr.isatty() else "plain"
+        form = "journal" if _journal_reads_us() else form
     handler = logging.StreamHandler()
     handler.setFormatter(_formatter(form))
     logger = logging.getLogger("rolloutd")

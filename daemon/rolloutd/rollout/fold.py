@@ -28,6 +28,7 @@ from rolloutd.rollout.payloads import (
     UserMessage,
 )
 from rolloutd.rollout.profile import profile_text
+from rolloutd.rollout.text import trim
 from rolloutd.rollout.timestamps import parse_timestamp
 from rolloutd.rollout.tools import dynamic_tools
 
@@ -35,11 +36,6 @@ _REQUEST_MARK = "## My request for Codex:"
 _IMAGE, _AUDIO = "[Image]", "[Audio]"
 _IMAGES = frozenset({"image", "local_image", "input_image"})
 _SOUNDS = frozenset({"audio", "local_audio"})
-# Unicode's White_Space. Python's own idea of it has the separators U+001C to U+001F as well.
-_WHITE_SPACE = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
 _INJECTED = ("<environment_context>", "<user_instructions>", "# AGENTS.md")
 
 
@@ -97,7 +93,7 @@ def _apply_words(
                 _user_pieces(summary, item)
         case ThreadGoal():
             if not summary.preview:
-                summary.preview = item.goal.objective.strip(_WHITE_SPACE)
+                summary.preview = trim(item.goal.objective)
         case LegacyMessage():
             _legacy_message(summary, item)
 
@@ -204,7 +200,7 @@ def _attached_pieces(pieces: Iterable[Piece]) -> str:
 def _user_message(summary: Summary, message: str, attached: str) -> None:
     # What is attached stands in where there are no words; it never names the thread.
     _, mark, request = message.partition(_REQUEST_MARK)
-    text = (request if mark else message).strip(_WHITE_SPACE)
+    text = trim(request if mark else message)
     summary.has_user_event = True
     first = text or attached
     if summary.first_user_message is None and first:
@@ -214,7 +210,7 @@ def _user_message(summary: Summary, message: str, attached: str) -> None:
 
 
 def _thread_name(summary: Summary, item: ThreadName) -> None:
-    name = (item.thread_name or "").strip(_WHITE_SPACE)
+    name = trim(item.thread_name or "")
     summary.name = name or None
     summary.renamed = name or summary.renamed
 

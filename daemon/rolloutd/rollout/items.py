@@ -4,6 +4,7 @@ Most bytes of a rollout are response items, which never change a row: they are c
 JSON of the right shape while being passed over, and no object is made of their content.
 """
 
+from codecs import utf_8_decode
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
@@ -87,6 +88,8 @@ class _Bare(Struct):
 
 
 _Decode: TypeAlias = Callable[[memoryview | bytes], "_Line[Item]"]
+
+_PORTION_BYTES = 1024 * 1024
 
 _probe = Decoder(_Probe).decode
 _envelope = Decoder(_Envelope).decode
@@ -186,8 +189,12 @@ def refuse_invalid_utf8(line: memoryview) -> None:
     Raises:
         InvalidLine: it is not.
     """
+    start, size = 0, len(line)
     try:
-        str(line, "utf-8")
+        # In portions, since a text may take four times the room of its bytes.
+        while start < size:
+            end = start + _PORTION_BYTES
+            start += utf_8_decode(line[start:end], "strict", end >= size)[1]
     except UnicodeDecodeError as error:
         raise InvalidLine(LineError.UTF8) from error
 

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from rolloutd.rollout.names import parse_thread_id
+from rolloutd.rollout.text import trim
 
 FILE_NAME = "session_index.jsonl"
 
@@ -41,7 +42,7 @@ def read_session_names(home: Path) -> dict[str, str]:
             entry = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
-        thread_id, name = parse_thread_id(entry.id), entry.thread_name.strip()
+        thread_id, name = parse_thread_id(entry.id), trim(entry.thread_name)
         if thread_id is not None and name:
             names[thread_id] = name
     return names

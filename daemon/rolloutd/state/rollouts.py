@@ -11,9 +11,9 @@ from sqlalchemy import Connection, delete, func, select
 
 from rolloutd.records import PARSER_VERSION, Cursor, FileSummary, Known, Reading, Summary
 from rolloutd.state.schema import rollouts
-from rolloutd.state.upsert import upsert_into
+from rolloutd.state.upsert import Upsert
 
-_UPSERT = upsert_into(rollouts)
+_upsert = Upsert(rollouts)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Summary).decode
 
@@ -43,9 +43,8 @@ class Stamp:
 
 def upsert_rollouts(connection: Connection, readings: Sequence[Reading]) -> None:
     """Write one row for each reading."""
-    if readings:
-        now = time.time_ns() // 1_000_000
-        connection.execute(_UPSERT, [_row(reading, now) for reading in readings])
+    now = time.time_ns() // 1_000_000
+    _upsert(connection, [_row(reading, now) for reading in readings])
 
 
 def delete_rollouts(connection: Connection, paths: Collection[str]) -> None:

@@ -14,10 +14,10 @@ from rolloutd.state.schema import (
     thread_spawn_edges,
     threads,
 )
-from rolloutd.state.upsert import upsert_into
+from rolloutd.state.upsert import Upsert
 
-_UPSERT = upsert_into(threads)
-_UPSERT_EDGE = upsert_into(thread_spawn_edges)
+_upsert = Upsert(threads)
+_upsert_edges = Upsert(thread_spawn_edges)
 _COLUMNS = tuple(column.name for column in threads.columns)
 
 
@@ -26,8 +26,7 @@ def write_threads(
 ) -> None:
     """Make the tables say what the records say, and nothing of the threads that are gone."""
     ids = [record.id for record in records] + list(gone)
-    if records:
-        connection.execute(_UPSERT, [_row(record) for record in records])
+    _upsert(connection, [_row(record) for record in records])
     connection.execute(
         delete(thread_dynamic_tools).where(thread_dynamic_tools.c.thread_id.in_(ids))
     )
@@ -47,8 +46,7 @@ def write_threads(
         for record in records
         if record.parent_thread_id is not None
     ]
-    if edges:
-        connection.execute(_UPSERT_EDGE, edges)
+    _upsert_edges(connection, edges)
     if gone:
         connection.execute(delete(threads).where(threads.c.id.in_(gone)))
 

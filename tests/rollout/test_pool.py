@@ -1,0 +1,218 @@
+"""Reader processes: every job answered, in order, whatever happens to a reader or to a file."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rolloutd.rollout.messages import Job
+from rolloutd.rollout.pool import ReaderPool, reader_count
+from tests.oracle.cases_build import meta, rollout, tokens, user
+from tests.rollouts import known_of, read, write, write_with_hole
+
+MIB = 1024 * 1024
+
+
+class Refused(Exception):
+    """What a tick may raise."""
+
+
+def quiet(taken: int) -> None:
+    assert taken >= 0
+
+
+def path_of(number: int) -> str:
+    return f"sessions/rollout-{number:04}.jsonl"
+
+
+def write_numbered(home: Path, count: int) -> list[Job]:
+    """Rollouts that say their number, large and small ones mixed."""
+    jobs = []
+    for number in range(count):
+        content = rollout(meta(), *[user("x" * 900)] * (number % 7 * 40), tokens(number))
+        file = write(home, content, path_of(number))
+        jobs.append(Job(path_of(number), file.stat().st_size))
+    return jobs
+
+
+def children() -> set[int]:
+    """Processes whose parent is this one."""
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        pytest.skip("needs /proc to find the readers")
+    texts = [(task / "children").read_text() for task in tasks.iterdir()]
+    return {int(pid) for text in texts for pid in text.split()}
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+def pool(home: Path, count: int = 3) -> ReaderPool:
+    return ReaderPool(os.fspath(home), count)
+
+
+def test_readings_come_in_the_order_of_the_jobs(home: Path) -> None:
+    jobs = write_numbered(home, 300)
+    with pool(home) as readers:
+        results = list(readers.read(jobs, quiet))
+    assert [job for job, _ in results] == jobs
+    assert [reading.summary.tokens_used for _, reading in results if reading] == list(range(300))
+
+
+def test_a_reading_is_what_reading_at_home_gives(home: Path) -> None:
+    jobs = write_numbered(home, 20)
+    with pool(home) as readers:
+        for job, reading in readers.read(jobs, quiet):
+            assert reading == read(home, job.path)
+
+
+def test_a_reader_goes_on_from_what_is_known(home: Path) -> None:
+    write(home, rollout(meta(), tokens(1)), path_of(0))
+    known = known_of(read(home, path_of(0)))
+    with pool(home) as readers:
+        ((_, reading),) = readers.read([Job(path_of(0), known=known)], quiet)
+    assert reading is not None
+    assert (reading.read, reading.summary.tokens_used) == (0, 1)
+
+
+def test_a_file_that_is_gone_is_none_and_no_error(home: Path) -> None:
+    jobs = write_numbered(home, 10)
+    (home / path_of(4)).unlink()
+    with pool(home) as readers:
+        results = [reading for _, reading in readers.read(jobs, quiet)]
+    assert [number for number, reading in enumerate(results) if reading is None] == [4]
+
+
+def test_no_jobs_are_no_results(home: Path) -> None:
+    with pool(home) as readers:
+        assert list(readers.read([], quiet)) == []
+
+
+def test_a_pool_reads_again(home: Path) -> None:
+    jobs = write_numbered(home, 20)
+    with pool(home) as readers:
+        assert list(readers.read(jobs, quiet)) == list(readers.read(jobs, quiet))
+
+
+def test_jobs_are_taken_as_they_are_needed(home: Path) -> None:
+    jobs = write_numbered(home, 1)
+    taken = 0
+
+    def endless() -> Iterator[Job]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield jobs[0]
+
+    with pool(home) as readers:
+        results = readers.read(endless(), quiet)
+        for _ in range(50):
+            next(results)
+    assert taken < 2000
+
+
+def test_ticks_tell_all_bytes_that_were_read(home: Path) -> None:
+    jobs = write_numbered(home, 30)
+    write_with_hole(home, rollout(meta()), rollout(user()), 100 * MIB, path_of(99))
+    jobs.append(Job(path_of(99), 100 * MIB))
+    ticks: list[int] = []
+    with pool(home) as readers:
+        readings = [reading for _, reading in readers.read(jobs, ticks.append)]
+    assert sum(ticks) == sum(reading.read for reading in readings if reading)
+
+
+def test_a_reader_that_is_killed_costs_the_file_that_it_was_at_and_no_other(home: Path) -> None:
+    jobs = write_numbered(home, 60)
+    write_with_hole(home, rollout(meta()), rollout(user()), 400 * MIB, path_of(7))
+    (large,) = (job for job in jobs if job.path == path_of(7))
+    before = children()
+    killed: set[int] = set()
+
+    with ReaderPool(os.fspath(home), 1) as readers:
+
+        def kill_in_the_middle(taken: int) -> None:
+            # The hole is told in steps of 32 MiB: so much at once comes from the large file only.
+            if taken >= 32 * MIB and not killed:
+                killed.update(children() - before)
+                for pid in killed:
+                    os.kill(pid, signal.SIGKILL)
+
+        results = list(readers.read(jobs, kill_in_the_middle))
+
+    assert len(killed) == 1
+    assert [job for job, _ in results] == jobs
+    failed = {job.path: reading.error for job, reading in results if reading and reading.error}
+    assert list(failed) == [large.path]
+    assert "-9" in str(failed[large.path])
+    others = [reading for job, reading in results if job != large]
+    assert all(reading is not None and reading.cursor is not None for reading in others)
+
+
+def test_readers_that_are_killed_again_and_again_leave_no_job_unanswered(home: Path) -> None:
+    jobs = write_numbered(home, 200)
+    before = children()
+    kills = 0
+
+    def kill_all(taken: int) -> None:
+        nonlocal kills
+        if taken and kills < 6:
+            for pid in children() - before:
+                os.kill(pid, signal.SIGKILL)
+                kills += 1
+
+    with pool(home) as readers:
+        results = list(readers.read(jobs, kill_all))
+    assert kills >= 6
+    assert [job for job, _ in results] == jobs
+    failed = [reading for _, reading in results if reading and reading.error]
+    assert len(failed) <= kills
+    assert all("ended" in str(reading.error) for reading in failed)
+
+
+def test_readers_end_with_the_pool(home: Path) -> None:
+    jobs = write_numbered(home, 5)
+    before, descriptors = children(), open_descriptors()
+    with pool(home) as readers:
+        assert len(list(readers.read(jobs, quiet))) == 5
+        assert len(children() - before) == 3
+    assert children() == before
+    assert open_descriptors() == descriptors
+
+
+def test_what_a_tick_raises_ends_the_reading_and_the_readers(home: Path) -> None:
+    jobs = write_numbered(home, 50)
+    before, descriptors = children(), open_descriptors()
+
+    def refuse(_: int) -> None:
+        raise Refused
+
+    with pytest.raises(Refused), pool(home) as readers:
+        list(readers.read(jobs, refuse))
+    assert children() == before
+    assert open_descriptors() == descriptors
+
+
+def test_a_caller_who_leaves_early_leaves_no_readers(home: Path) -> None:
+    jobs = write_numbered(home, 100)
+    before = children()
+    with pool(home) as readers:
+        assert next(readers.read(jobs, quiet))[0] == jobs[0]
+    assert children() == before
+
+
+def test_readers_are_not_shadowed_by_modules_in_the_current_directory(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "msgspec.py").write_text("raise SystemExit(3)\n")
+    monkeypatch.chdir(tmp_path)
+    jobs = write_numbered(home, 2)
+    with pool(home, 1) as readers:
+        readings = [reading for _, reading in readers.read(jobs, quiet)]
+    assert [reading.error for reading in readings if reading] == [None, None]
+
+
+def test_there_is_at_least_one_reader_and_never_a_crowd() -> None:
+    assert 1 <= reader_count() <= 4

@@ -8,13 +8,15 @@ from types import FrameType
 
 from rolloutd.backfill import Backfill, Report, Terms
 from rolloutd.batches import Observer
-from rolloutd.errors import WorkHeld
+from rolloutd.errors import DatabaseUnavailable, WorkHeld
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.settings import Settings
-from rolloutd.state.database import CorruptDatabase, StateDatabase, set_aside
+from rolloutd.state.database import CorruptDatabase, StateDatabase, identity_of, set_aside
 from rolloutd.state.lease import LeaseLost
 
 _log = logging.getLogger(__name__)
+
+_ATTEMPTS = 3
 
 
 class StopRequest:
@@ -55,12 +57,20 @@ def run_backfill(
     """
     stop = StopRequest()
     with stop.on_signals():
-        try:
-            return _backfill_once(settings, pool, observer, stop, rebuild=rebuild)
-        except CorruptDatabase as error:
-            target = set_aside(settings.database)
-            _log.warning("%s; moved to %s, building a new one", error, target.name)
-            return _backfill_once(settings, pool, observer, stop, rebuild=rebuild)
+        for _ in range(_ATTEMPTS - 1):
+            file = identity_of(settings.database)
+            try:
+                return _backfill_once(settings, pool, observer, stop, rebuild=rebuild)
+            except CorruptDatabase as error:
+                _log.warning("%s", error)
+                target = set_aside(settings.database, file)
+                if target is not None:
+                    _log.warning("moved to %s, building a new one", target.name)
+            except DatabaseUnavailable:
+                # Another process may have moved it aside while we opened it.
+                if file is None or identity_of(settings.database) == file:
+                    raise
+        return _backfill_once(settings, pool, observer, stop, rebuild=rebuild)
 
 
 def _backfill_once(

@@ -1,5 +1,6 @@
 """Opening the database: permissions, pragmas, transactions, and what may be wrong with it."""
 
+import fcntl
 import os
 import sqlite3
 import time
@@ -102,18 +103,43 @@ def _can_share(path: Path) -> bool:
     return os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists()
 
 
-def set_aside(path: Path) -> Path:
-    """Move a corrupt database and its sidecars out of the way; returns where it went."""
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the file that is there now, if one can be seen."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def set_aside(path: Path, file: tuple[int, int] | None) -> Path | None:
+    """Move a corrupt database and its sidecars out of the way; returns where it went.
+
+    `file` is the identity of the corrupt one. Where another file lies by now, another process
+    has done this already, and nothing is moved: None.
+    """
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if file is None or identity_of(path) != file:
+            return None
+        target = _free_name(path)
+        for sidecar in reversed(_SIDECARS):
+            source = path.with_name(path.name + sidecar)
+            with suppress(FileNotFoundError):
+                source.rename(target.with_name(target.name + sidecar))
+        return target
+    finally:
+        os.close(folder)
+
+
+def _free_name(path: Path) -> Path:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     target = path.with_name(f"{path.name}.corrupt-{stamp}")
     number = 1
     while target.exists():
         number += 1
         target = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
-    for sidecar in reversed(_SIDECARS):
-        source = path.with_name(path.name + sidecar)
-        if source.exists():
-            source.rename(target.with_name(target.name + sidecar))
     return target
 
 

@@ -1,0 +1,215 @@
+"""Revisions, and what the tables have in common with those of Codex 0.130.0."""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from rolloutd.errors import DatabaseUnavailable
+from rolloutd.resources import resource
+from rolloutd.state.database import StateDatabase
+from rolloutd.state.schema import HEAD, metadata
+from tests.running import change, rows
+
+# Codex 0.130.0's own: (name, type, NOT NULL, default), and whether it is part of the key.
+CODEX_COLUMNS = {
+    "threads": """
+        id TEXT key
+        rollout_path TEXT NOT NULL
+        created_at INTEGER NOT NULL
+        updated_at INTEGER NOT NULL
+        source TEXT NOT NULL
+        model_provider TEXT NOT NULL
+        cwd TEXT NOT NULL
+        title TEXT NOT NULL
+        sandbox_policy TEXT NOT NULL
+        approval_mode TEXT NOT NULL
+        tokens_used INTEGER NOT NULL DEFAULT 0
+        has_user_event INTEGER NOT NULL DEFAULT 0
+        archived INTEGER NOT NULL DEFAULT 0
+        archived_at INTEGER
+        git_sha TEXT
+        git_branch TEXT
+        git_origin_url TEXT
+        cli_version TEXT NOT NULL DEFAULT ''
+        first_user_message TEXT NOT NULL DEFAULT ''
+        agent_nickname TEXT
+        agent_role TEXT
+        memory_mode TEXT NOT NULL DEFAULT 'enabled'
+        model TEXT
+        reasoning_effort TEXT
+        agent_path TEXT
+        created_at_ms INTEGER
+        updated_at_ms INTEGER
+        thread_source TEXT
+    """,
+    "thread_dynamic_tools": """
+        thread_id TEXT NOT NULL key
+        position INTEGER NOT NULL key
+        name TEXT NOT NULL
+        description TEXT NOT NULL
+        input_schema TEXT NOT NULL
+        defer_loading INTEGER NOT NULL DEFAULT 0
+        namespace TEXT
+    """,
+    "thread_spawn_edges": """
+        parent_thread_id TEXT NOT NULL
+        child_thread_id TEXT NOT NULL key
+        status TEXT NOT NULL
+    """,
+    "backfill_state": """
+        id INTEGER key
+        status TEXT NOT NULL
+        last_watermark TEXT
+        last_success_at INTEGER
+        updated_at INTEGER NOT NULL
+    """,
+}
+CODEX_INDEXES = {
+    "idx_threads_created_at": "threads(created_at DESC, id DESC)",
+    "idx_threads_updated_at": "threads(updated_at DESC, id DESC)",
+    "idx_threads_archived": "threads(archived)",
+    "idx_threads_source": "threads(source)",
+    "idx_threads_provider": "threads(model_provider)",
+    "idx_threads_created_at_ms": "threads(created_at_ms DESC, id DESC)",
+    "idx_threads_updated_at_ms": "threads(updated_at_ms DESC, id DESC)",
+    "idx_threads_archived_cwd_created_at_ms": "threads(archived, cwd, created_at_ms DESC, id DESC)",
+    "idx_threads_archived_cwd_updated_at_ms": "threads(archived, cwd, updated_at_ms DESC, id DESC)",
+    "idx_thread_dynamic_tools_thread": "thread_dynamic_tools(thread_id)",
+    "idx_thread_spawn_edges_parent_status": "thread_spawn_edges(parent_thread_id, status)",
+}
+
+
+def made(path: Path) -> Path:
+    """A database as a first opening makes it."""
+    with StateDatabase.open_writer(path):
+        pass
+    return path
+
+
+def config() -> Config:
+    made_config = Config()
+    made_config.set_main_option("script_location", str(resource("migrations")))
+    return made_config
+
+
+def normalised(path: Path) -> dict[tuple[str, str], str]:
+    """Every table and index with its text, without what SQL does not care about."""
+    found = rows(path, "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    return {
+        (kind, name): re.sub(r"\s*([(),])\s*", r"\1", re.sub(r'[\s"]+', " ", sql)).strip().lower()
+        for kind, name, sql in found
+    }
+
+
+def columns_of(path: Path, table: str) -> dict[str, tuple[str, bool, str | None, bool]]:
+    return {
+        name: (kind, bool(required) or bool(key), default, bool(key))
+        for _, name, kind, required, default, key in rows(path, f"PRAGMA table_info({table})")
+    }
+
+
+def parsed(description: str) -> dict[str, tuple[str, bool, str | None, bool]]:
+    columns = {}
+    for line in description.strip().splitlines():
+        name, kind, *rest = line.split()
+        key = "key" in rest
+        default = rest[rest.index("DEFAULT") + 1] if "DEFAULT" in rest else None
+        columns[name] = (kind, "NOT" in rest or key, default, key)
+    return columns
+
+
+def test_head_is_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(config()).get_heads() == [HEAD]
+
+
+def test_migrations_make_what_create_all_makes(tmp_path: Path) -> None:
+    migrated = tmp_path / "migrated.sqlite"
+    engine = create_engine(f"sqlite:///{migrated}")
+    with engine.begin() as connection:
+        settings = config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
+    engine.dispose()
+    created = normalised(made(tmp_path / "created.sqlite"))
+    expected = normalised(migrated)
+    # Alembic names the key of its own table; nobody relies on it.
+    version = ("table", "alembic_version")
+    assert created.pop(version, None) is not None
+    assert expected.pop(version, None) is not None
+    assert created == expected
+    assert rows(migrated, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+
+
+def test_a_first_opening_makes_every_table_and_a_pending_backfill(tmp_path: Path) -> None:
+    path = made(tmp_path / "state.sqlite")
+    names = {name for kind, name in normalised(path) if kind == "table"}
+    assert names == set(metadata.tables) | {"alembic_version"}
+    assert rows(path, "SELECT id, status, last_watermark FROM backfill_state") == [
+        (1, "pending", None)
+    ]
+    assert rows(path, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+
+
+@pytest.mark.parametrize("table", sorted(CODEX_COLUMNS))
+def test_columns_are_those_of_codex(tmp_path: Path, table: str) -> None:
+    columns = columns_of(made(tmp_path / "state.sqlite"), table)
+    for name, column in parsed(CODEX_COLUMNS[table]).items():
+        assert columns.get(name) == column, name
+
+
+@pytest.mark.parametrize("table", sorted(CODEX_COLUMNS))
+def test_columns_of_our_own_need_no_value(tmp_path: Path, table: str) -> None:
+    """So that an INSERT that was written for Codex's table works here."""
+    columns = columns_of(made(tmp_path / "state.sqlite"), table)
+    for name in columns.keys() - parsed(CODEX_COLUMNS[table]).keys():
+        _, required, default, _ = columns[name]
+        assert default is not None or not required, name
+
+
+def test_indexes_are_those_of_codex(tmp_path: Path) -> None:
+    ours = normalised(made(tmp_path / "state.sqlite"))
+    for name, on in CODEX_INDEXES.items():
+        text = re.sub(r"\s*([(),])\s*", r"\1", f"create index {name} on {on}".lower())
+        assert ours.get(("index", name)) == text
+
+
+def test_the_tools_of_a_thread_go_with_it(tmp_path: Path) -> None:
+    path = made(tmp_path / "state.sqlite")
+    [key] = rows(path, "PRAGMA foreign_key_list(thread_dynamic_tools)")
+    assert (key[2], key[3], key[4], key[6]) == ("threads", "thread_id", "id", "CASCADE")
+
+
+def test_backfill_state_has_one_row_only(tmp_path: Path) -> None:
+    path = made(tmp_path / "state.sqlite")
+    with pytest.raises(sqlite3.IntegrityError):
+        change(path, "INSERT INTO backfill_state (id, status, updated_at) VALUES (2, 'x', 0)")
+
+
+def test_opening_again_changes_nothing(tmp_path: Path) -> None:
+    path = made(tmp_path / "state.sqlite")
+    before = path.read_bytes()
+    assert made(path).read_bytes() == before
+
+
+def test_an_empty_file_is_a_new_database(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    path.touch()
+    assert normalised(made(path)) == normalised(made(tmp_path / "other.sqlite"))
+
+
+def test_a_half_made_database_cannot_be(tmp_path: Path) -> None:
+    """Making the tables is one transaction: whoever looks sees all of them, or none."""
+    path = tmp_path / "state.sqlite"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE threads (id TEXT)")
+        other.commit()
+        with pytest.raises(DatabaseUnavailable, match="another program"):
+            made(path)
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("threads",)]

@@ -1,0 +1,95 @@
+"""Whether a process is alive, told of real ones."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from rolloutd.state.process import Owner, boot, process_started
+from tests.running import wait_until
+
+
+@contextmanager
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that only waits, until it is killed or the `with` ends."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def owner(pid: int, **changes: object) -> Owner:
+    made = Owner("token", socket.gethostname(), boot(), pid, process_started(pid), 0)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_this_process() -> None:
+    this, again = Owner.this_process(), Owner.this_process()
+    assert this.pid == os.getpid()
+    assert this.started == process_started(os.getpid())
+    assert this.token != again.token
+    assert not this.is_provably_gone()
+
+
+def test_a_live_process_is_not_gone_though_it_stands_still() -> None:
+    with sleeper() as process:
+        assert not owner(process.pid).is_provably_gone()
+        process.send_signal(signal.SIGSTOP)
+        assert not owner(process.pid).is_provably_gone()
+
+
+def test_a_killed_process_is_gone_before_and_after_it_is_reaped() -> None:
+    with sleeper() as process:
+        held = owner(process.pid)
+        os.kill(process.pid, signal.SIGKILL)
+        wait_until(held.is_provably_gone, "a zombie is gone")
+        process.wait()
+        assert held.is_provably_gone()
+
+
+def test_a_pid_that_is_used_again_is_another_process() -> None:
+    with sleeper() as process:
+        held = owner(process.pid)
+        assert held.started is not None
+        assert replace(held, started=held.started - 1).is_provably_gone()
+    assert owner(os.getpid(), started=1).is_provably_gone()
+
+
+@pytest.mark.parametrize("changed", [{"host": "another"}, {"boot": "another"}])
+def test_nothing_is_known_of_another_host_or_boot(changed: dict[str, str]) -> None:
+    with sleeper() as process:
+        held = owner(process.pid)
+    assert held.is_provably_gone()
+    assert not replace(held, **changed).is_provably_gone()  # type: ignore[arg-type]
+
+
+def test_an_unknown_start_time_does_not_prove_anything() -> None:
+    with sleeper() as process:
+        assert not owner(process.pid, started=None).is_provably_gone()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_hostile_process_name() -> None:
+    """The name stands in the middle of /proc/PID/stat, unescaped."""
+    code = (
+        "import ctypes, sys\n"
+        "ctypes.CDLL(None).prctl(15, b') R 1 (', 0, 0, 0)\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        before = process_started(process.pid)
+        assert process.stdout.readline() == b"ready\n"
+        assert process_started(process.pid) == before
+        assert before is not None
+        process.kill()

@@ -1,0 +1,106 @@
+"""Rows of `rollouts`: what is written is what is read."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, update
+
+from rolloutd.records import PARSER_VERSION, Cursor, DynamicTool, Known, Reading, Summary
+from rolloutd.state import rollouts
+from rolloutd.state.database import StateDatabase
+from rolloutd.state.schema import rollouts as table
+
+CURSOR = Cursor(
+    device=1, inode=2, size=30, mtime_ns=4 << 60, ctime_ns=5, offset=20, anchors="head:tail"
+)
+SUMMARY = Summary(
+    thread_id="t",
+    created_at_ms=-1,
+    title="ünïcödé \U0001f980 \u2028 \x00",
+    lines=3,
+    parse_errors={"utf8": 2, "json": 1},
+    dynamic_tools=[DynamicTool("a", "b", '{"z":1,"a":2}', defer_loading=True)],
+)
+
+
+def reading(path: str, **changes: object) -> Reading:
+    given: dict[str, object] = {"cursor": CURSOR, "summary": SUMMARY} | changes
+    return Reading(path, path.startswith("archived"), "plain", **given)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    with (
+        StateDatabase.open_writer(tmp_path / "state.sqlite") as database,
+        database.transaction() as opened,
+    ):
+        yield opened
+
+
+def test_reading_can_go_on_from_what_was_written(connection: Connection) -> None:
+    rollouts.upsert_rollouts(connection, [reading("sessions/a")])
+    assert rollouts.known(connection, "sessions/a") == Known(CURSOR, SUMMARY)
+    assert rollouts.known(connection, "sessions/b") is None
+
+
+def test_it_goes_on_from_before_an_unfinished_line(connection: Connection) -> None:
+    before = Summary(thread_id="t", lines=2)
+    rollouts.upsert_rollouts(connection, [reading("sessions/a", resume=before)])
+    assert rollouts.known(connection, "sessions/a") == Known(CURSOR, before)
+    [(_, [file])] = rollouts.files_of(connection, ["t"])
+    assert file.summary == SUMMARY
+
+
+def test_an_older_parsers_summary_is_no_place_to_go_on_from(connection: Connection) -> None:
+    rollouts.upsert_rollouts(connection, [reading("sessions/a")])
+    connection.execute(update(table).values(parser_version=PARSER_VERSION - 1))
+    assert rollouts.known(connection, "sessions/a") is None
+    assert rollouts.stamps(connection)["sessions/a"].parser_version == PARSER_VERSION - 1
+
+
+def test_the_last_reading_of_a_file_counts(connection: Connection) -> None:
+    rollouts.upsert_rollouts(connection, [reading("sessions/a"), reading("sessions/b")])
+    failed = reading("sessions/a", cursor=None, summary=Summary(), error="gone mad")
+    rollouts.upsert_rollouts(connection, [failed])
+    stamp = rollouts.stamps(connection)["sessions/a"]
+    assert (stamp.error, stamp.size, stamp.mtime_ns) == ("gone mad", None, None)
+    assert rollouts.known(connection, "sessions/a") is None
+    assert rollouts.threads_of(connection, ["sessions/a"]) == set()
+    assert rollouts.threads_of(connection, ["sessions/a", "sessions/b"]) == {"t"}
+
+
+def test_the_thread_of_a_failed_file_is_nobodys(connection: Connection) -> None:
+    rollouts.upsert_rollouts(connection, [reading("sessions/a", error="half a file")])
+    assert list(rollouts.files_of(connection, ["t"])) == []
+
+
+def test_the_files_of_threads_come_in_the_order_of_bytes(connection: Connection) -> None:
+    paths = ["sessions/b", "sessions/é", "archived_sessions/z", "sessions/B", "sessions/\uffee"]
+    other = Summary(thread_id="a")
+    rollouts.upsert_rollouts(
+        connection, [*map(reading, paths), reading("sessions/0", summary=other)]
+    )
+    found = list(rollouts.files_of(connection, ["t", "a", "nobody"]))
+    assert [(name, [file.path for file in files]) for name, files in found] == [
+        ("a", ["sessions/0"]),
+        ("t", sorted(paths, key=str.encode)),
+    ]
+    assert [file.archived for file in found[1][1]] == [True, False, False, False, False]
+
+
+def test_counts_and_failures(connection: Connection) -> None:
+    assert rollouts.totals(connection) == rollouts.Totals(0, 0, 0, 0, None)
+    failed = [
+        reading(path, cursor=None, summary=Summary(), error=f"no {path}")
+        for path in ("sessions/y", "sessions/x")
+    ]
+    rollouts.upsert_rollouts(connection, [reading("sessions/a"), *failed])
+    assert rollouts.totals(connection) == rollouts.Totals(1, 2, 3, 30, "sessions/y")
+    everything = [("sessions/x", "no sessions/x"), ("sessions/y", "no sessions/y")]
+    assert rollouts.failures(connection) == everything
+    assert rollouts.failures(connection, 1) == everything[:1]
+    rollouts.delete_rollouts(connection, ["sessions/x", "sessions/a", "sessions/nothing"])
+    assert rollouts.totals(connection) == rollouts.Totals(0, 1, 0, 0, "sessions/y")
+    rollouts.delete_rollouts(connection, [])
+    assert rollouts.failures(connection) == everything[1:]

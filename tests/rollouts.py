@@ -111,7 +111,9 @@ def known_of(reading: Reading) -> Known:
 def file_summary(reading: Reading) -> FileSummary:
     assert reading.cursor is not None
     assert reading.error is None, reading.error
-    return FileSummary(reading.path, reading.archived, reading.cursor.mtime_ns, reading.summary)
+    return FileSummary(
+        reading.path, reading.archived, reading.cursor.stamp.mtime_ns, reading.summary
+    )
 
 
 def merged(*readings: Reading, session_name: str | None = None) -> ThreadRecord:

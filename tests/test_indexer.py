@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Connection, text
 
 from rolloutd.indexer import Indexer
-from rolloutd.records import Cursor, Reading, Summary
+from rolloutd.records import Cursor, FileStamp, Reading, Summary
 from rolloutd.state.database import StateDatabase
 from tests.oracle.cases_build import dumps, meta, named, tokens, turn, user
 from tests.running import fresh, index, rows, thread_id, watermark, write
 
-CURSOR = Cursor(device=1, inode=2, size=3, mtime_ns=4, ctime_ns=5, offset=3, anchors="")
+CURSOR = Cursor(FileStamp(device=1, inode=2, size=3, mtime_ns=4, ctime_ns=5), 3, "")
 GIT = {"commit_hash": "abc", "branch": "main"}
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rolloutd.batches import Batches, Observer, Stopped, gone_of, readings_of
-from rolloutd.errors import HomeUnavailable, WorkHeld
+from rolloutd.batches import Batches, Observer, Stopped, readings_of
+from rolloutd.errors import DatabaseUnavailable, HomeUnavailable, WorkHeld
 from rolloutd.indexer import Indexer
 from rolloutd.reconcile import Reconcile, Reconciled
 from rolloutd.rollout.discovery import Candidate, Discovery, discover
@@ -94,6 +94,7 @@ class Backfill:
             WorkHeld: another worker kept the lease for as long as we wait.
             HomeUnavailable: nothing to read; the state stays pending, with the reason.
             ConfigurationError: the database is another home's.
+            DatabaseUnavailable: it cannot be used, or was taken away meanwhile.
             LeaseLost: another worker took over; nothing was written after that.
             Stopped: on request.
         """
@@ -109,7 +110,12 @@ class Backfill:
         except HomeUnavailable as error:
             lease.release(str(error))
             raise
-        return self._report(done, time.monotonic() - began)
+        report = self._report(done, time.monotonic() - began)
+        if not self._database.is_in_place():
+            raise DatabaseUnavailable(
+                f"{self._database.path}: deleted or replaced while it was worked on; run again"
+            )
+        return report
 
     def _obtain(self, *, rebuild: bool) -> tuple[Work, Lease]:
         deadline = time.monotonic() + self._terms.wait_seconds
@@ -203,7 +209,8 @@ class Backfill:
                 upserted=upserted,
                 failed=failed,
             ) as connection:
-                self._indexer.store(connection, readings, gone_of(batch))
+                # Whether what has vanished is gone for good is for the reconcile to say.
+                self._indexer.store(connection, readings)
         with self._database.reading() as connection:
             return read_state(connection)
 
@@ -229,7 +236,7 @@ def describe_holder(state: BackfillState) -> str:
     """Who works, since when, and how far it is."""
     owner = state.owner
     if owner is None:
-        return "another process is about to do the work"
+        return "another process is writing to the database"
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner.since_ms / 1000))
     return (
         f"process {owner.pid} on {owner.host} holds the work since {since}: "

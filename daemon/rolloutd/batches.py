@@ -10,6 +10,9 @@ from rolloutd.rollout.names import encoding_of, is_archived
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.state.lease import BackfillState, Lease
 
+# A batch of long texts is cut short: it is held, and written, as a whole.
+_BATCH_WEIGHT = 8 * 1024 * 1024
+
 
 class Stopped(Exception):
     """The work was interrupted on request; what was done is kept and the lease given back."""
@@ -70,6 +73,7 @@ class Batches:
             self._stop_if_asked()
 
         batch: list[Outcome] = []
+        weight = 0
         results = self._pool.read(jobs, tick)
         try:
             for candidate in candidates:
@@ -79,9 +83,10 @@ class Batches:
                     reading = _problem_reading(candidate)
                 batch.append(Outcome(candidate, reading))
                 self._observer.advance(1, 0)
-                if len(batch) == self._size:
+                weight += reading.weight if reading is not None else 0
+                if len(batch) == self._size or weight >= _BATCH_WEIGHT:
                     yield batch
-                    batch = []
+                    batch, weight = [], 0
                     self._stop_if_asked()
         except Stopped:
             if batch:
@@ -98,11 +103,6 @@ class Batches:
 def readings_of(batch: Iterable[Outcome]) -> list[Reading]:
     """What was read."""
     return [reading for _, reading in batch if reading is not None]
-
-
-def gone_of(batch: Iterable[Outcome]) -> list[str]:
-    """Watermarks of the files that were not there any more."""
-    return [candidate.path for candidate, reading in batch if reading is None]
 
 
 def _problem_reading(candidate: Candidate) -> Reading:

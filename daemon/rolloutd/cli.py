@@ -1,6 +1,7 @@
 """The commands. Each reads the settings, calls one function below, and prints."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -131,14 +132,19 @@ def status(
 
 def main() -> NoReturn:
     """The console script; the exit codes are those of `rolloutd.errors`."""
+    _open_closed_streams()
     try:
         app()
     except RolloutdError as error:
         _fail(str(error), error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python must not fail again when it flushes.
-        sys.stdout = None
     sys.exit(0)
+
+
+def _open_closed_streams() -> None:
+    # Started without them, Python has None for streams, and the next file opened gets their place.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
 
 
 def _settings(**overrides: Any) -> Any:
@@ -151,11 +157,14 @@ def _settings(**overrides: Any) -> Any:
 
 
 def _print(content: Any) -> None:
-    if isinstance(content, list):
-        sys.stdout.writelines(f"{line}\n" for line in content)
-    else:
-        sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    lines = content if isinstance(content, list) else [json.dumps(content, indent=2)]
+    try:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # Whoever reads has seen enough; typer ends the program without a word.
+    except OSError as error:
+        _fail(f"the output cannot be written: {error.strerror}")
 
 
 def _fail(message: str, code: int = 1) -> NoReturn:

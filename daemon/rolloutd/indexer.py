@@ -10,7 +10,7 @@ from rolloutd.state.rollouts import delete_rollouts, files_of, threads_of, upser
 from rolloutd.state.schema import threads
 from rolloutd.state.threads import names_of, replace_names, write_threads
 
-_IDS_AT_ONCE = 500
+_IDS_AT_ONCE = 200
 
 
 class Indexer:

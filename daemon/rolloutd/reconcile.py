@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rolloutd.batches import Batches, Observer, gone_of, readings_of
+from rolloutd.batches import Batches, Observer, readings_of
 from rolloutd.indexer import Indexer
 from rolloutd.records import PARSER_VERSION
 from rolloutd.rollout.discovery import Candidate, Discovery
@@ -42,20 +42,21 @@ class Reconcile:
             Stopped, LeaseLost: see `Batches.read`.
         """
         with self._database.reading() as connection:
-            stamps = rollouts.stamps(connection)
-        changed = [
-            each for each in discovery.candidates if has_changed(each, stamps.get(each.path))
-        ]
+            seen = rollouts.seen(connection)
+        changed = [each for each in discovery.candidates if has_changed(each, seen.get(each.path))]
         if changed:
             self._observer.expect(len(changed), sum(each.size for each in changed))
         upserted = 0
+        vanished: set[str] = set()
         for batch in self._batches.read(lease, changed, self._jobs(changed)):
             readings = readings_of(batch)
             upserted += sum(reading.error is None for reading in readings)
+            vanished |= {each.path for each, reading in batch if reading is None}
             with lease.transaction() as connection:
-                self._indexer.store(connection, readings, gone_of(batch))
-        present = {candidate.path for candidate in discovery.candidates}
-        gone = [path for path in stamps if path not in present and discovery.covers(path)]
+                self._indexer.store(connection, readings)
+        present = {each.path for each in discovery.candidates} - vanished
+        discovery = discovery.still_there()
+        gone = [path for path in seen if path not in present and discovery.covers(path)]
         for paths in _portions(gone, batch_size):
             with lease.transaction() as connection:
                 self._indexer.store(connection, [], paths)
@@ -69,19 +70,13 @@ class Reconcile:
                 yield Job(candidate.path, candidate.size, known)
 
 
-def has_changed(candidate: Candidate, stamp: rollouts.Stamp | None) -> bool:
+def has_changed(candidate: Candidate, row: rollouts.Seen | None) -> bool:
     """Whether a file has to be read again, by what its row says of it."""
-    if stamp is None or stamp.parser_version != PARSER_VERSION:
+    if row is None or row.parser_version != PARSER_VERSION:
         return True
     if candidate.problem is not None:
-        return stamp.error != candidate.problem
-    return (
-        candidate.device,
-        candidate.inode,
-        candidate.size,
-        candidate.mtime_ns,
-        candidate.ctime_ns,
-    ) != (stamp.device, stamp.inode, stamp.size, stamp.mtime_ns, stamp.ctime_ns)
+        return row.error != candidate.problem
+    return candidate.stamp != row.stamp
 
 
 def _portions(paths: Sequence[str], size: int) -> Iterator[Sequence[str]]:

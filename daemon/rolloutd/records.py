@@ -3,6 +3,9 @@
 `rolloutd.rollout` and `rolloutd.state` never import each other; both know these.
 """
 
+import os
+from typing import NamedTuple
+
 from msgspec import Struct, field
 
 # Raised whenever the fold would make another summary of the same bytes. Rows of an older
@@ -58,17 +61,50 @@ class Summary(Struct, omit_defaults=True, forbid_unknown_fields=True):
     approval_mode: str | None = None
 
     tokens_used: int | None = None
+    # The first message is most of a summary, so it is kept once. `title` is there only where
+    # that message has no words of its own, `goal` only where one came before it.
     first_user_message: str | None = None
+    is_titled: bool = False
     title: str = ""
     renamed: str = ""
     name: str | None = None
-    preview: str = ""
+    goal: str = ""
     has_user_event: bool = False
 
     items: int = 0
     lines: int = 0
     # Lines that were skipped, by reason (see `rollout.items.LineError`).
     parse_errors: dict[str, int] = field(default_factory=dict)
+
+
+class FileStamp(NamedTuple):
+    """The state of a file by its stat, in numbers that SQLite can hold (64 bits, signed)."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "FileStamp":
+        """Of a stat; a time beyond the years 1678 to 2262 is the nearest that fits."""
+        return cls(
+            _signed(status.st_dev),
+            _signed(status.st_ino),
+            status.st_size,
+            _nearest(status.st_mtime_ns),
+            _nearest(status.st_ctime_ns),
+        )
+
+
+def _signed(number: int) -> int:
+    # Some file systems use all 64 bits of an inode's number.
+    return number - 2**64 if number >= 2**63 else number
+
+
+def _nearest(nanoseconds: int) -> int:
+    return max(-(2**63), min(nanoseconds, 2**63 - 1))
 
 
 class Cursor(Struct, frozen=True):
@@ -78,11 +114,7 @@ class Cursor(Struct, frozen=True):
     bytes and of those just before `offset` (see `rollout.anchors`).
     """
 
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
+    stamp: FileStamp
     offset: int
     anchors: str
 
@@ -115,6 +147,16 @@ class Reading(Struct, frozen=True):
     resume: Summary | None = None
     error: str | None = None
     read: int = 0
+
+    @property
+    def weight(self) -> int:
+        """About how many characters of other people's text this holds."""
+        summary = self.summary
+        texts = (summary.first_user_message or "", summary.title, summary.goal, summary.renamed)
+        tools = sum(
+            len(tool.description) + len(tool.input_schema) for tool in summary.dynamic_tools
+        )
+        return sum(map(len, texts)) + tools
 
 
 class FileSummary(Struct, frozen=True):

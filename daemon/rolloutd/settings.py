@@ -83,11 +83,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """In the order of precedence; `CODEX_HOME` is Codex's own name for our `codex_home`."""
         codex = os.environ.get("CODEX_HOME")
+        path = config_path()
         return (
             init_settings,
             env_settings,
             InitSettingsSource(settings_cls, {"codex_home": codex} if codex else {}),
-            TomlConfigSettingsSource(settings_cls, config_path()),
+            TomlConfigSettingsSource(settings_cls, path) if path else init_settings,
         )
 
     @model_validator(mode="before")
@@ -96,12 +97,13 @@ class Settings(BaseSettings):
         # What depends on the home, or on the user's folders, has no constant default.
         home = values.get("codex_home")
         if home is None:
-            home = Path.home() / ".codex"
+            home = _user_home() / ".codex"
         elif isinstance(home, str | Path):
             # As Codex does with a home that it is given: links in its path are resolved.
             home = Path(home).expanduser().resolve()
         values["codex_home"] = home
-        values.setdefault("database", _xdg("XDG_STATE_HOME", ".local/state") / "state.sqlite")
+        if "database" not in values:
+            values["database"] = _xdg("XDG_STATE_HOME", ".local/state") / "state.sqlite"
         if "model_provider" not in values:
             known = isinstance(home, Path)
             values["model_provider"] = _codex_provider(home) if known else DEFAULT_PROVIDER
@@ -147,15 +149,27 @@ def load_settings(overrides: Mapping[str, Any]) -> Settings:
         raise ConfigurationError(f"{error.filename}: {error.strerror}") from error
 
 
-def config_path() -> Path:
-    """Where the configuration file lies, if there is one."""
-    return _xdg("XDG_CONFIG_HOME", ".config") / "config.toml"
+def config_path() -> Path | None:
+    """Where the configuration file would lie; None for a user without a home directory."""
+    try:
+        return _xdg("XDG_CONFIG_HOME", ".config") / "config.toml"
+    except ConfigurationError:
+        return None
 
 
 def _xdg(variable: str, default: str) -> Path:
     # A relative path in these variables is to be ignored (XDG Base Directory Specification).
     base = Path(os.environ.get(variable, ""))
-    return (base if base.is_absolute() else Path.home() / default) / "rolloutd"
+    return (base if base.is_absolute() else _user_home() / default) / "rolloutd"
+
+
+def _user_home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "this user has no home directory: set CODEX_HOME and ROLLOUTD_DATABASE"
+        ) from error
 
 
 def _codex_provider(home: Path) -> str:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rolloutd.records import FileStamp
 from rolloutd.rollout.discovery import Discovery, discover
 from rolloutd.rollout.names import order_of
 from rolloutd.rollout.reading import read_rollout
@@ -67,18 +68,31 @@ def test_a_candidate_says_what_a_stat_says(home: Path) -> None:
     (candidate,) = discover(home).candidates
     status = file.stat()
     assert candidate.path == PATH
-    assert (candidate.size, candidate.mtime_ns) == (5, status.st_mtime_ns)
-    assert (candidate.device, candidate.inode) == (status.st_dev, status.st_ino)
-    assert candidate.ctime_ns == status.st_ctime_ns
+    assert candidate.size == 5
+    assert candidate.stamp == FileStamp(
+        status.st_dev, status.st_ino, 5, status.st_mtime_ns, status.st_ctime_ns
+    )
     assert candidate.problem is None
 
 
 def test_no_home_no_roots_and_an_empty_home_are_nothing_found(tmp_path: Path) -> None:
-    assert discover(tmp_path / "none") == Discovery((), (), ())
-    assert discover(tmp_path) == Discovery((), (), ())
+    assert discover(tmp_path / "none") == Discovery(tmp_path / "none", (), {}, ())
+    assert discover(tmp_path) == Discovery(tmp_path, (), {}, ())
     (tmp_path / "archived_sessions").mkdir()
     (tmp_path / "sessions").touch()
-    assert discover(tmp_path) == Discovery((), ("archived_sessions",), ())
+    found = discover(tmp_path)
+    assert (found.candidates, list(found.roots), found.unlisted) == ((), ["archived_sessions"], ())
+
+
+def test_a_root_that_was_replaced_or_has_gone_covers_nothing(home: Path) -> None:
+    write(home, b"")
+    found = discover(home)
+    assert found.covers(PATH)
+    (home / "sessions").rename(home / "elsewhere")
+    assert not found.still_there().covers(PATH)
+    (home / "sessions").mkdir()
+    assert not found.still_there().covers(PATH)
+    assert discover(home).covers(PATH)
 
 
 def test_a_plain_file_hides_the_compressed_one_even_when_empty(home: Path) -> None:

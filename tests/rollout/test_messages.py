@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolloutd.records import Cursor, DynamicTool, Known, Reading, Summary
+from rolloutd.records import Cursor, DynamicTool, FileStamp, Known, Reading, Summary
 from rolloutd.rollout.messages import Frames, Job, Told, decode_job, decode_told, framed
 
 SUMMARIES = st.builds(
@@ -19,11 +19,7 @@ SUMMARIES = st.builds(
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
 CURSORS = st.builds(
     Cursor,
-    device=st.integers(0, 2**64 - 1),
-    inode=st.integers(0, 2**64 - 1),
-    size=NUMBERS,
-    mtime_ns=NUMBERS,
-    ctime_ns=NUMBERS,
+    stamp=st.builds(FileStamp, NUMBERS, NUMBERS, NUMBERS, NUMBERS, NUMBERS),
     offset=NUMBERS,
     anchors=st.text(max_size=5),
 )

@@ -148,7 +148,7 @@ def test_every_odd_file_of_the_oracle_is_read_to_its_end(home: Path, kind: str) 
     reading = read(home)
     assert reading.cursor is not None
     assert reading.read == file.stat().st_size
-    assert reading.cursor.offset <= reading.cursor.size == reading.read
+    assert reading.cursor.offset <= reading.cursor.stamp.size == reading.read
 
 
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([META, TURN, USER]), max_size=8))
@@ -156,7 +156,7 @@ def test_no_bytes_stop_the_reading(home: Path, lines: list[bytes]) -> None:
     write(home, rollout(*lines))
     reading = read(home)
     assert reading.cursor is not None
-    assert reading.read == reading.cursor.size
+    assert reading.read == reading.cursor.stamp.size
 
 
 def test_crlf_is_white_space(home: Path) -> None:
@@ -323,7 +323,7 @@ def test_a_torn_last_line_is_the_end_of_the_data_not_an_error(home: Path, torn: 
     reading = read(home)
     assert (reading.summary.parse_errors, reading.resume) == ({}, None)
     assert reading.cursor is not None
-    assert reading.cursor.offset == reading.cursor.size - len(torn)
+    assert reading.cursor.offset == reading.cursor.stamp.size - len(torn)
 
 
 def test_a_torn_last_line_that_is_completed_counts_once(home: Path) -> None:
@@ -374,7 +374,7 @@ def test_another_file_under_the_name_starts_over_even_if_it_begins_alike(home: P
 
 def read_after_writing(home: Path, known: Known, content: bytes) -> Reading:
     file = write(home, content)
-    assert file.stat().st_ino == known.cursor.inode
+    assert file.stat().st_ino == known.cursor.stamp.inode
     reading = read(home, known=known)
     assert reading.read == file.stat().st_size
     return reading
@@ -422,7 +422,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_to_where_it_was(home: Path) 
     size = file.stat().st_size
     reading = read_while(home, lambda: append(home, rollout(tokens(9))))
     assert reading.cursor is not None
-    assert reading.cursor.size == size
+    assert reading.cursor.stamp.size == size
     assert reading.summary.tokens_used is None
     assert assert_settles(home, reading).summary.tokens_used == 9
 
@@ -432,7 +432,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_read_again(home: Path) -> None:
     short = len(own(rollout(meta(), user("kept"))))
     reading = read_while(home, lambda: os.truncate(file, short))
     assert reading.cursor is not None
-    assert reading.cursor.size == short
+    assert reading.cursor.stamp.size == short
     assert reading.summary.parse_errors == {}
     assert reading.summary.first_user_message == "kept"
     assert_settles(home, reading)
@@ -517,7 +517,7 @@ def test_a_compressed_rollout_says_what_the_plain_one_says(home: Path) -> None:
     assert (packed.summary, packed.error) == (plain.summary, None)
     assert packed.encoding == "zstd"
     assert packed.cursor is not None
-    assert packed.cursor.offset == packed.cursor.size == len(streamed(BODY))
+    assert packed.cursor.offset == packed.cursor.stamp.size == len(streamed(BODY))
 
 
 def test_a_compressed_rollout_is_always_read_from_its_start(home: Path) -> None:

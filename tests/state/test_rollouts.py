@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, update
 
-from rolloutd.records import PARSER_VERSION, Cursor, DynamicTool, Known, Reading, Summary
+from rolloutd.records import PARSER_VERSION, Cursor, DynamicTool, FileStamp, Known, Reading, Summary
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.schema import rollouts as table
 
 CURSOR = Cursor(
-    device=1, inode=2, size=30, mtime_ns=4 << 60, ctime_ns=5, offset=20, anchors="head:tail"
+    FileStamp(device=1, inode=2, size=30, mtime_ns=1 << 62, ctime_ns=5), 20, "head:tail"
 )
 SUMMARY = Summary(
     thread_id="t",
@@ -56,15 +56,15 @@ def test_an_older_parsers_summary_is_no_place_to_go_on_from(connection: Connecti
     rollouts.upsert_rollouts(connection, [reading("sessions/a")])
     connection.execute(update(table).values(parser_version=PARSER_VERSION - 1))
     assert rollouts.known(connection, "sessions/a") is None
-    assert rollouts.stamps(connection)["sessions/a"].parser_version == PARSER_VERSION - 1
+    assert rollouts.seen(connection)["sessions/a"].parser_version == PARSER_VERSION - 1
 
 
 def test_the_last_reading_of_a_file_counts(connection: Connection) -> None:
     rollouts.upsert_rollouts(connection, [reading("sessions/a"), reading("sessions/b")])
     failed = reading("sessions/a", cursor=None, summary=Summary(), error="gone mad")
     rollouts.upsert_rollouts(connection, [failed])
-    stamp = rollouts.stamps(connection)["sessions/a"]
-    assert (stamp.error, stamp.size, stamp.mtime_ns) == ("gone mad", None, None)
+    row = rollouts.seen(connection)["sessions/a"]
+    assert (row.error, row.stamp) == ("gone mad", None)
     assert rollouts.known(connection, "sessions/a") is None
     assert rollouts.threads_of(connection, ["sessions/a"]) == set()
     assert rollouts.threads_of(connection, ["sessions/a", "sessions/b"]) == {"t"}

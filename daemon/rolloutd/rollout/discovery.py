@@ -3,9 +3,10 @@
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rolloutd.records import FileStamp
 from rolloutd.rollout.names import ROOTS, is_rollout_name, order_of, watermark_text
 
 
@@ -15,31 +16,42 @@ class Candidate:
 
     Attributes:
         path: the watermark, relative to the home.
-        size: bytes at the time of looking; 0 where there is a problem.
+        stamp: the file's state at the time of looking; None where there is a problem.
         problem: why it cannot be read, e.g. `symbolic link, not followed`; None for a regular file.
         is_directory: a directory that could not be listed: what lies below it is unknown.
     """
 
     path: str
-    size: int = 0
-    mtime_ns: int = 0
-    ctime_ns: int = 0
-    device: int = 0
-    inode: int = 0
+    stamp: FileStamp | None = None
     problem: str | None = None
     is_directory: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes to be read."""
+        return self.stamp.size if self.stamp is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
     """All candidates, in the order of their watermarks.
 
-    `roots` are those that were there, `unlisted` the directories that could not be listed.
+    `roots` are those that were there (device and inode), `unlisted` the directories that could
+    not be listed.
     """
 
+    home: Path
     candidates: tuple[Candidate, ...]
-    roots: tuple[str, ...]
+    roots: dict[str, tuple[int, int]]
     unlisted: tuple[str, ...]
+
+    def still_there(self) -> "Discovery":
+        """The same, of those roots only that are there now and have not been replaced.
+
+        When a whole root goes away while it is looked at, its files are not gone one by one.
+        """
+        roots = {name: file for name, file in self.roots.items() if _root(self.home / name) == file}
+        return replace(self, roots=roots)
 
     def covers(self, path: str) -> bool:
         """Whether this look would have seen `path`, had it been there.
@@ -61,24 +73,27 @@ def discover(home: Path) -> Discovery:
         OSError: it cannot be told whether there are roots.
     """
     found: dict[str, Candidate] = {}
-    roots = []
+    roots = {}
     for root in ROOTS:
-        if not _is_directory(home / root):
+        file = _root(home / root)
+        if file is None:
             continue
-        roots.append(root)
+        roots[root] = file
         for candidate in walk(home, root):
             found[candidate.path] = candidate
     visible = [candidate for candidate in found.values() if not _hidden(candidate, found)]
     visible.sort(key=lambda candidate: order_of(candidate.path))
     unlisted = tuple(candidate.path for candidate in visible if candidate.is_directory)
-    return Discovery(tuple(visible), tuple(roots), unlisted)
+    return Discovery(home, tuple(visible), roots, unlisted).still_there()
 
 
-def _is_directory(path: Path) -> bool:
+def _root(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a directory; None if there is none."""
     try:
-        return stat.S_ISDIR(path.stat().st_mode)
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
 
 def _hidden(candidate: Candidate, found: dict[str, Candidate]) -> bool:
@@ -125,14 +140,7 @@ def _candidate(path: str, entry: os.DirEntry[str]) -> Candidate | None:
     problem = describe_irregular(status.st_mode)
     if problem is not None:
         return Candidate(path, problem=problem)
-    return Candidate(
-        path,
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        ctime_ns=status.st_ctime_ns,
-        device=status.st_dev,
-        inode=status.st_ino,
-    )
+    return Candidate(path, FileStamp.of(status))
 
 
 def describe_irregular(mode: int) -> str | None:

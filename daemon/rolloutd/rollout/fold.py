@@ -92,8 +92,8 @@ def _apply_words(
             if item.item.type == "UserMessage":
                 _user_pieces(summary, item)
         case ThreadGoal():
-            if not summary.preview:
-                summary.preview = trim(item.goal.objective)
+            if summary.first_user_message is None and not summary.goal:
+                summary.goal = trim(item.goal.objective)
         case LegacyMessage():
             _legacy_message(summary, item)
 
@@ -205,8 +205,9 @@ def _user_message(summary: Summary, message: str, attached: str) -> None:
     first = text or attached
     if summary.first_user_message is None and first:
         summary.first_user_message = first
-    summary.preview = summary.preview or first
-    summary.title = summary.title or text
+        summary.is_titled = bool(text)
+    elif not summary.is_titled:
+        summary.title = summary.title or text
 
 
 def _thread_name(summary: Summary, item: ThreadName) -> None:

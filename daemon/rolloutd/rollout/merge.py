@@ -63,18 +63,20 @@ def merge(
         tokens_used=_earliest(latest, lambda each: each.tokens_used) or 0,
         first_user_message=_earliest(first, lambda each: each.first_user_message) or "",
         title=(
-            _earliest(latest, lambda each: each.renamed or None)
-            or _earliest(first, lambda each: each.title or None)
-            or ""
+            _earliest(latest, lambda each: each.renamed or None) or _earliest(first, _title) or ""
         ),
         name=_earliest(latest, lambda each: each.name or None) or session_name,
-        preview=_earliest(first, lambda each: each.preview or None) or "",
+        preview=_earliest(first, lambda each: each.goal or each.first_user_message) or "",
         has_user_event=any(each.has_user_event for each in first),
         archived=last.archived,
         archived_at=mtime_ms // 1000 if last.archived else None,
         dynamic_tools=_tools(first),
         parent_thread_id=_earliest(first, lambda each: each.parent_thread_id),
     )
+
+
+def _title(summary: Summary) -> str | None:
+    return summary.first_user_message if summary.is_titled else summary.title or None
 
 
 def _tools(summaries: Sequence[Summary]) -> tuple[DynamicTool, ...]:

@@ -7,7 +7,7 @@ number of them waiting.
 
 import fcntl
 import os
-import selectors
+import select
 import subprocess
 import sys
 from collections import deque
@@ -29,8 +29,12 @@ MOST_READERS = 4
 _QUEUE_JOBS = 256
 _QUEUE_BYTES = 16 * 1024 * 1024
 _PIPE_BYTES = 1024 * 1024
+
+# Results that wait for those before them: so many, and so many bytes of them.
 _WINDOW_JOBS = 1024
-_TICK_SECONDS = 0.2
+_WINDOW_BYTES = 16 * 1024 * 1024
+_TICK_MS = 200
+_UNSENT_MS = 5
 
 
 def reader_count() -> int:
@@ -93,10 +97,12 @@ class _Reader:
         except BrokenPipeError:
             self._unsent.clear()  # It died; `heard` will see the end of its output.
 
-    def heard(self) -> Iterator[Told] | None:
-        """What it says now; None if it is dead."""
+    def heard(self) -> Iterator[tuple[int, Told]] | None:
+        """What it says now, each with its size in bytes; None if it is dead."""
         data = read_some(self.output)
-        return map(decode_told, self._frames.feed(data)) if data else None
+        if not data:
+            return None
+        return ((len(message), decode_told(message)) for message in self._frames.feed(data))
 
     def end(self) -> int:
         """Kill it, if it still lives, and wait for it; returns its exit code."""
@@ -146,64 +152,85 @@ class ReaderPool:
         self.start()
         pending = enumerate(jobs)
         upcoming = next(pending, None)
-        done: dict[int, tuple[Job, Reading | None]] = {}
-        number = 0
-        with selectors.DefaultSelector() as selector:
-            for reader in self._readers:
-                selector.register(reader.output, selectors.EVENT_READ, reader)
-            while True:
-                while upcoming is not None and upcoming[0] < number + _WINDOW_JOBS:
-                    free = [reader for reader in self._readers if reader.takes(upcoming[1])]
-                    if not free:
-                        break
-                    min(free, key=lambda reader: len(reader.jobs)).give(*upcoming)
-                    upcoming = next(pending, None)
-                if upcoming is None and not done and not any(r.jobs for r in self._readers):
-                    return
-                tick(self._exchange(selector, done))
-                while number in done:
-                    yield done.pop(number)
-                    number += 1
+        results = _Results()
+        while True:
+            while upcoming is not None and upcoming[0] < results.number + _WINDOW_JOBS:
+                free = [reader for reader in self._readers if reader.takes(upcoming[1])]
+                if not free:
+                    break
+                min(free, key=lambda reader: len(reader.jobs)).give(*upcoming)
+                upcoming = next(pending, None)
+            if upcoming is None and not any(reader.jobs for reader in self._readers):
+                return
+            tick(self._exchange(results))
+            yield from results.in_order()
 
-    def _exchange(
-        self, selector: selectors.BaseSelector, done: dict[int, tuple[Job, Reading | None]]
-    ) -> int:
+    def _exchange(self, results: "_Results") -> int:
         """Send what is queued, wait for something to be heard; returns bytes read."""
         for reader in self._readers:
             if reader.has_unsent:
                 reader.send()
         unsent = any(reader.has_unsent for reader in self._readers)
+        # With enough results waiting, only the reader is heard that has the one they wait for.
+        heard = [
+            reader
+            for reader in self._readers
+            if not results.is_full or (reader.jobs and reader.jobs[0][0] == results.number)
+        ]
+        poll = select.poll()
+        for reader in heard:
+            poll.register(reader.output, select.POLLIN)
+        ready = dict(poll.poll(_UNSENT_MS if unsent else _TICK_MS))
+        return sum(self._hear(reader, results) for reader in heard if reader.output in ready)
+
+    def _hear(self, reader: _Reader, results: "_Results") -> int:
+        messages = reader.heard()
+        if messages is None:
+            self._bury(reader, results)
+            return 0
         taken = 0
-        for key, _ in selector.select(0.005 if unsent else _TICK_SECONDS):
-            reader = key.data
-            told = reader.heard()
-            if told is None:
-                self._bury(reader, selector, done)
-                continue
-            for message in told:
-                taken += message.taken
-                if message.is_result:
-                    number, job = reader.done()
-                    done[number] = (job, message.reading)
+        for size, told in messages:
+            taken += told.taken
+            if told.is_result:
+                number, job = reader.done()
+                results.add(number, job, told.reading, size)
         return taken
 
-    def _bury(
-        self,
-        reader: _Reader,
-        selector: selectors.BaseSelector,
-        done: dict[int, tuple[Job, Reading | None]],
-    ) -> None:
+    def _bury(self, reader: _Reader, results: "_Results") -> None:
         """Replace a reader that died; the rollout that it was at is the one to blame."""
-        selector.unregister(reader.output)
         code = reader.end()
         successor = _Reader(self._home, self._line_limit)
         self._readers[self._readers.index(reader)] = successor
-        selector.register(successor.output, selectors.EVENT_READ, successor)
         if reader.jobs:
             number, job = reader.done()
-            done[number] = (job, _failed(job, f"the reader process ended with code {code}"))
+            failed = _failed(job, f"the reader process ended with code {code}")
+            results.add(number, job, failed, 0)
         for queued in reader.jobs:
             successor.give(*queued)
+
+
+class _Results:
+    """Results that wait for those before them; `number` is the first that is not there."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._waiting: dict[int, tuple[Job, Reading | None, int]] = {}
+        self._bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._bytes > _WINDOW_BYTES
+
+    def add(self, number: int, job: Job, reading: Reading | None, size: int) -> None:
+        self._waiting[number] = (job, reading, size)
+        self._bytes += size
+
+    def in_order(self) -> Iterator[tuple[Job, Reading | None]]:
+        while self.number in self._waiting:
+            job, reading, size = self._waiting.pop(self.number)
+            self._bytes -= size
+            self.number += 1
+            yield job, reading
 
 
 def _failed(job: Job, error: str) -> Reading:

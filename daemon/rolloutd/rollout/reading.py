@@ -7,7 +7,7 @@ was not read.
 import os
 from collections.abc import Callable
 
-from rolloutd.records import Cursor, Known, Reading, Summary
+from rolloutd.records import Cursor, FileStamp, Known, Reading, Summary
 from rolloutd.rollout.anchors import anchors_at
 from rolloutd.rollout.discovery import describe_irregular
 from rolloutd.rollout.fold import new_summary
@@ -121,11 +121,7 @@ class _Reading:
         # Offsets count bytes of the file: a compressed one is read as a whole or not at all.
         offset = reader.offset if self._encoding == "plain" else status.st_size
         cursor = Cursor(
-            device=status.st_dev,
-            inode=status.st_ino,
-            size=status.st_size,
-            mtime_ns=status.st_mtime_ns,
-            ctime_ns=status.st_ctime_ns,
+            stamp=FileStamp.of(status),
             offset=offset,
             anchors=(
                 self._anchors if offset == status.st_size else anchors_at(self._descriptor, offset)
@@ -154,15 +150,11 @@ class _Reading:
 
     def _goes_on(self, status: os.stat_result, cursor: Cursor) -> bool:
         # Anchors cannot tell a rewritten middle. Without growth only an untouched file is trusted.
-        untouched = (status.st_size, status.st_mtime_ns, status.st_ctime_ns) == (
-            cursor.size,
-            cursor.mtime_ns,
-            cursor.ctime_ns,
-        )
+        stamp, before = FileStamp.of(status), cursor.stamp
         return (
             self._encoding == "plain"
-            and (status.st_dev, status.st_ino) == (cursor.device, cursor.inode)
-            and (status.st_size > cursor.size or untouched)
+            and (stamp.device, stamp.inode) == (before.device, before.inode)
+            and (stamp.size > before.size or stamp == before)
             and anchors_at(self._descriptor, cursor.offset) == cursor.anchors
         )
 

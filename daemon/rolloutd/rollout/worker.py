@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 
 from rolloutd.rollout.messages import Frames, Job, Told, decode_job, framed, read_some
 from rolloutd.rollout.reading import read_rollout
@@ -22,9 +23,11 @@ def main() -> None:
     gc.disable()
     home, line_limit = sys.argv[1], int(sys.argv[2])
     frames = Frames()
-    while data := read_some(0):
-        for message in frames.feed(data):
-            _tell(_serve(home, line_limit, decode_job(message)))
+    # A broken pipe says that the parent is gone: there is nobody left to read for.
+    with suppress(BrokenPipeError):
+        while data := read_some(0):
+            for message in frames.feed(data):
+                _tell(_serve(home, line_limit, decode_job(message)))
 
 
 def _serve(home: str, line_limit: int, job: Job) -> Told:

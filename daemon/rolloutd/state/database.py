@@ -7,21 +7,29 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.pool import QueuePool
 
 from rolloutd.errors import DatabaseUnavailable
+from rolloutd.state.engine import (
+    PATIENCE_SECONDS,
+    error_code,
+    is_busy,
+    open_engine,
+    reading,
+    use_wal,
+    writing,
+)
 from rolloutd.state.migrate import migrate, revision_of
 from rolloutd.state.schema import HEAD
 
-BUSY_TIMEOUT_SECONDS = 30.0
-
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _SIDECARS = ("", "-wal", "-shm")
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """Another process holds the write lock."""
 
 
 class CorruptDatabase(DatabaseUnavailable):
@@ -38,6 +46,7 @@ class StateDatabase:
     def __init__(self, path: Path, engine: Engine) -> None:
         self.path = path
         self._engine = engine
+        self._file = identity_of(path)
 
     @classmethod
     @contextmanager
@@ -48,13 +57,13 @@ class StateDatabase:
             CorruptDatabase: see there; `set_aside` makes room for a new one.
             DatabaseUnavailable: it cannot be opened, is newer than us, or is not rolloutd's.
         """
-        with _explained(path):
+        with explained(path):
             _create_private(path)
-        engine = _engine(path, "mode=rw")
+        engine = open_engine(path, writes=True)
         try:
-            with _explained(path):
+            with explained(path):
                 migrate(engine, path)
-                _use_wal(engine)
+                use_wal(engine)
                 _make_private(path)
             yield cls(path, engine)
         finally:
@@ -68,13 +77,14 @@ class StateDatabase:
         Raises:
             DatabaseUnavailable: there is none, it is unreadable, or of another revision.
         """
-        if not path.exists():
-            raise DatabaseUnavailable(
-                f"{path}: there is no database yet; `rolloutd backfill` makes it"
-            )
-        engine = _engine(path, "mode=ro" if _can_share(path) else "mode=ro&immutable=1")
+        with explained(path):
+            if not path.exists():
+                raise DatabaseUnavailable(
+                    f"{path}: there is no database yet; `rolloutd backfill` makes it"
+                )
+        engine = open_engine(path, writes=False, immutable=not _can_share(path))
         try:
-            with _explained(path), engine.connect() as connection:
+            with explained(path), reading(engine) as connection:
                 revision = revision_of(connection, path)
             if revision != HEAD:
                 raise DatabaseUnavailable(
@@ -85,15 +95,23 @@ class StateDatabase:
             engine.dispose()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """A write transaction, taken at once; committed at the end unless an error passes."""
-        with _explained(self.path), self._engine.begin() as connection:
+    def transaction(self, patience: float = PATIENCE_SECONDS) -> Iterator[Connection]:
+        """A write transaction, taken at once; committed at the end unless an error passes.
+
+        Raises:
+            DatabaseBusy: another process kept the write lock for `patience` seconds.
+        """
+        with explained(self.path), writing(self._engine, patience) as connection:
             yield connection
+
+    def is_in_place(self) -> bool:
+        """Whether the path still leads to the file that was opened."""
+        return self._file is not None and identity_of(self.path) == self._file
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for one consistent look at the database."""
-        with _explained(self.path), self._engine.connect() as connection:
+        with explained(self.path), reading(self._engine) as connection:
             yield connection
 
 
@@ -165,54 +183,9 @@ def _make_private(path: Path) -> None:
                 file.chmod(0o600)
 
 
-def _use_wal(engine: Engine) -> None:
-    # Outside any transaction, and with patience: SQLite does not wait by itself for another
-    # process that opens the same new file at the same time.
-    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
-    connection = engine.raw_connection()
-    try:
-        cursor = connection.cursor()
-        while True:
-            try:
-                cursor.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                if not busy or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
-    finally:
-        connection.close()
-
-
-def _engine(path: Path, options: str) -> Engine:
-    writes = options == "mode=rw"
-    engine = create_engine(
-        f"sqlite:///file:{quote(os.fspath(path.absolute()))}?{options}&uri=true",
-        poolclass=QueuePool,
-        pool_size=1,
-        max_overflow=0 if writes else 4,
-        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
-    )
-    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
-
-    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
-        # The driver's own guesses at when to begin are turned off: `begin` below decides.
-        connection.isolation_level = None
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        if writes:
-            # Checkpoints sync the disk: fewer of them, for a WAL of up to 32 MiB.
-            connection.execute("PRAGMA wal_autocheckpoint = 8192")
-
-    event.listen(engine, "connect", prepare)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
-
-
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the system say of the file into errors for the user."""
     try:
         yield
     except DatabaseError as error:
@@ -224,6 +197,7 @@ def _explained(path: Path) -> Iterator[None]:
 def _explain(path: Path, error: BaseException | None) -> DatabaseUnavailable:
     if isinstance(error, OSError):
         return DatabaseUnavailable(f"{path}: {error.strerror}")
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    kind = CorruptDatabase if code in _CORRUPT else DatabaseUnavailable
+    if is_busy(error):
+        return DatabaseBusy(f"{path}: another process is writing, and does not end")
+    kind = CorruptDatabase if error_code(error) in _CORRUPT else DatabaseUnavailable
     return kind(f"{path}: {error}")

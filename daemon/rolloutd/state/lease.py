@@ -13,11 +13,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, or_, select, update
 
-from rolloutd.state.database import StateDatabase
+from rolloutd.state.database import DatabaseBusy, StateDatabase
 from rolloutd.state.process import Owner
 from rolloutd.state.schema import backfill_state as state
 
 DEFAULT_SECONDS = 900
+_CLAIM_PATIENCE_SECONDS = 0.5
 
 
 class Work(Enum):
@@ -116,11 +117,14 @@ def claim(database: StateDatabase, work: Work, seconds: float) -> Lease | None:
     Free is what nobody holds, what has expired, and what is held by a process that is provably
     gone.
     """
-    with database.transaction() as connection:
-        holder = read_state(connection).owner
-        gone = holder.token if holder is not None and holder.is_provably_gone() else None
-        owner = Owner.this_process()
-        claimed = connection.execute(_claim(work, owner, gone, seconds)).first()
+    owner = Owner.this_process()
+    try:
+        with database.transaction(_CLAIM_PATIENCE_SECONDS) as connection:
+            holder = read_state(connection).owner
+            gone = holder.token if holder is not None and holder.is_provably_gone() else None
+            claimed = connection.execute(_claim(work, owner, gone, seconds)).first()
+    except DatabaseBusy:
+        return None  # Whoever is writing now may well hold the lease.
     return None if claimed is None else Lease(database, owner, seconds)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, insert, text
 
 from rolloutd.errors import DatabaseUnavailable
 from rolloutd.resources import resource
+from rolloutd.state.engine import reading, writing
 from rolloutd.state.schema import APPLICATION_ID, HEAD, backfill_state, metadata
 
 _VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
@@ -35,15 +36,17 @@ def migrate(engine: Engine, path: Path) -> None:
     Raises:
         DatabaseUnavailable: it is newer than this program, or another program's.
     """
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         revision = revision_of(connection, path)
-        if revision == HEAD:
-            return
-        if revision is None:
-            _create(connection)
-            connection.commit()
-            return
-    _upgrade(engine, path, revision)
+    if revision is None:
+        with writing(engine) as connection:
+            # Another process may have made it since.
+            revision = revision_of(connection, path)
+            if revision is None:
+                _create(connection)
+                return
+    if revision != HEAD:
+        _upgrade(engine, path, revision)
 
 
 def _create(connection: Connection) -> None:
@@ -67,6 +70,6 @@ def _upgrade(engine: Engine, path: Path, revision: str) -> None:
             f"{path}: written by a newer rolloutd (revision {revision}, this one knows {HEAD}); "
             "upgrade rolloutd, or set another database"
         )
-    with engine.begin() as connection:
+    with writing(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -4,12 +4,12 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, delete, func, select
 
-from rolloutd.records import PARSER_VERSION, Cursor, FileSummary, Known, Reading, Summary
+from rolloutd.records import PARSER_VERSION, Cursor, FileStamp, FileSummary, Known, Reading, Summary
 from rolloutd.state.schema import rollouts
 from rolloutd.state.upsert import Upsert
 
@@ -17,26 +17,13 @@ _upsert = Upsert(rollouts)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Summary).decode
 
-_CURSOR = (
-    rollouts.c.device,
-    rollouts.c.inode,
-    rollouts.c.size,
-    rollouts.c.mtime_ns,
-    rollouts.c.ctime_ns,
-    rollouts.c.offset,
-    rollouts.c.anchors,
-)
+_STAMP = tuple(rollouts.c[name] for name in FileStamp._fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What a row says of the file's state when it was read, to compare with a stat."""
+class Seen(NamedTuple):
+    """What a row says of the file when it was read; no stamp if it could not be opened."""
 
-    device: int | None
-    inode: int | None
-    size: int | None
-    mtime_ns: int | None
-    ctime_ns: int | None
+    stamp: FileStamp | None
     error: str | None
     parser_version: int
 
@@ -89,17 +76,21 @@ def files_of(
         )
 
 
-def stamps(connection: Connection) -> dict[str, Stamp]:
+def seen(connection: Connection) -> dict[str, Seen]:
     """Of every file that has a row."""
-    columns = (*_CURSOR[:5], rollouts.c.error, rollouts.c.parser_version)
-    rows = connection.execute(select(rollouts.c.path, *columns))
-    return {row[0]: Stamp(*row[1:]) for row in rows}
+    query = select(rollouts.c.path, rollouts.c.error, rollouts.c.parser_version, *_STAMP)
+    return {
+        path: Seen(None if stamp[0] is None else FileStamp(*stamp), error, parser_version)
+        for path, error, parser_version, *stamp in connection.execute(query)
+    }
 
 
 def known(connection: Connection, path: str) -> Known | None:
     """Where reading of a file can go on; None if it has to start over."""
     row = connection.execute(
-        select(*_CURSOR, rollouts.c.summary, rollouts.c.resume).where(
+        select(
+            rollouts.c.offset, rollouts.c.anchors, rollouts.c.summary, rollouts.c.resume, *_STAMP
+        ).where(
             rollouts.c.path == path,
             rollouts.c.parser_version == PARSER_VERSION,
             rollouts.c.anchors.is_not(None),
@@ -107,7 +98,8 @@ def known(connection: Connection, path: str) -> Known | None:
     ).first()
     if row is None:
         return None
-    return Known(Cursor(*row[:7]), _decode(row.resume or row.summary))
+    cursor = Cursor(FileStamp(*row[4:]), row.offset, row.anchors)
+    return Known(cursor, _decode(row.resume or row.summary))
 
 
 def failures(connection: Connection, limit: int | None = None) -> list[tuple[str, str]]:
@@ -149,9 +141,9 @@ def totals(connection: Connection) -> Totals:
 def _row(reading: Reading, now: int) -> dict[str, Any]:
     cursor, summary = reading.cursor, reading.summary
     if cursor is None:
-        place: dict[str, Any] = {column.name: None for column in _CURSOR}
+        place: dict[str, Any] = dict.fromkeys((*FileStamp._fields, "offset", "anchors"))
     else:
-        place = {column.name: getattr(cursor, column.name) for column in _CURSOR}
+        place = {**cursor.stamp._asdict(), "offset": cursor.offset, "anchors": cursor.anchors}
     return {
         **place,
         "path": reading.path,

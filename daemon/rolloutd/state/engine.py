@@ -1,0 +1,114 @@
+"""The engine: connections as SQLite should be used, and the two kinds of transaction."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool
+
+# How long a write waits for another process's, and for how long at a time SQLite waits by itself
+# (signals are not handled meanwhile).
+PATIENCE_SECONDS = 30.0
+BUSY_TIMEOUT_SECONDS = 0.5
+
+# Checkpoints sync the disk: fewer of them, for a WAL of up to 32 MiB.
+_WAL_PAGES = 8192
+_DEFERRED = "rolloutd_deferred"
+
+
+def open_engine(path: Path, *, writes: bool, immutable: bool = False) -> Engine:
+    """An engine on a file that is there; a writer has one connection, so one writer at a time."""
+    mode = "rw" if writes else "ro"
+    location = f"file:{quote(os.fspath(path.absolute()))}?mode={mode}&uri=true"
+    engine = create_engine(
+        f"sqlite:///{location}&immutable=1" if immutable else f"sqlite:///{location}",
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0 if writes else 4,
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+    )
+
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        # The driver's own guesses at when to begin are turned off: `begin` below decides.
+        connection.isolation_level = None
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if writes:
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+
+    def begin(connection: Connection) -> None:
+        deferred = not writes or connection.get_execution_options().get(_DEFERRED)
+        connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for one consistent look, which waits for no writer."""
+    with engine.connect() as connection:
+        yield connection.execution_options(**{_DEFERRED: True})
+
+
+@contextmanager
+def writing(engine: Engine, patience: float = PATIENCE_SECONDS) -> Iterator[Connection]:
+    """A write transaction, taken at once, so that it cannot fail for a lock halfway.
+
+    Committed at the end unless an error passes. Another process's is waited for, `patience`
+    seconds at most.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        with engine.connect() as connection:
+            try:
+                connection.begin()
+            except OperationalError as error:
+                if not is_busy(error.orig) or time.monotonic() >= deadline:
+                    raise
+                continue
+            yield connection
+            connection.commit()
+            return
+
+
+def use_wal(engine: Engine) -> None:
+    """Turn the write-ahead log on.
+
+    Outside any transaction, and with patience: SQLite does not wait by itself for another
+    process that opens the same new file at the same time.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        while True:
+            try:
+                cursor.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if not is_busy(error) or time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+    finally:
+        connection.close()
+
+
+def is_busy(error: BaseException | None) -> bool:
+    """Whether another process holds a lock that was needed."""
+    return error_code(error) == sqlite3.SQLITE_BUSY
+
+
+def error_code(error: BaseException | None) -> int:
+    """SQLite's primary result code of an error; 0 if it is none of SQLite's."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF

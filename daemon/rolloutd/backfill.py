@@ -21,7 +21,7 @@ from rolloutd.rollout.session_index import read_session_names
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import bind_home, refuse_other_home
-from rolloutd.state.lease import BackfillState, Lease, Work, claim, read_state
+from rolloutd.state.lease import BackfillState, Lease, LeaseLost, Work, claim, read_state
 from rolloutd.state.threads import delete_strays
 
 _log = logging.getLogger(__name__)
@@ -91,25 +91,31 @@ class Backfill:
         """Do the work that there is, once the lease is ours.
 
         Raises:
-            WorkHeld: another worker kept the lease for as long as we wait.
+            WorkHeld: another worker kept the lease for as long as we wait, or took it over from
+                us; nothing was written after that.
             HomeUnavailable: nothing to read; the state stays pending, with the reason.
             ConfigurationError: the database is another home's.
             DatabaseUnavailable: it cannot be used, or was taken away meanwhile.
-            LeaseLost: another worker took over; nothing was written after that.
             Stopped: on request.
         """
         began = time.monotonic()
         with self._database.reading() as connection:
             refuse_other_home(connection, str(self._home))
+        if rebuild:
+            self._discover()  # Nothing is thrown away for a home that is not there.
         work, lease = self._obtain(rebuild=rebuild)
         try:
-            done = self._work(lease, work)
+            with lease.kept():
+                done = self._work(lease, work)
         except Stopped:
             lease.release("interrupted")
             raise
         except HomeUnavailable as error:
             lease.release(str(error))
             raise
+        except LeaseLost as error:
+            with self._database.reading() as connection:
+                raise WorkHeld(f"taken over: {describe_holder(read_state(connection))}") from error
         report = self._report(done, time.monotonic() - began)
         if not self._database.is_in_place():
             raise DatabaseUnavailable(
@@ -146,7 +152,10 @@ class Backfill:
         if work is not Work.RECONCILE:
             passed = self._pass(lease, discovery)
             # Files may have changed behind the watermark meanwhile.
+            del discovery
             discovery = self._discover()
+        if work is Work.REBUILD:
+            discovery = discovery.with_every_root()
         reconciled = self._reconcile.run(lease, discovery, self._terms.batch_size)
         self._complete(lease)
         if passed is None:
@@ -197,7 +206,7 @@ class Backfill:
         self._observer.expect(len(todo), sum(candidate.size for candidate in todo))
         scanned, upserted, failed = state.scanned, state.upserted, state.failed
         jobs = (Job(each.path, each.size) for each in todo if each.problem is None)
-        for batch in self._batches.read(lease, todo, jobs):
+        for batch in self._batches.read(todo, jobs):
             readings = readings_of(batch)
             scanned += len(batch)
             upserted += sum(reading.error is None for reading in readings)
@@ -238,7 +247,7 @@ def describe_holder(state: BackfillState) -> str:
     if owner is None:
         return "another process is writing to the database"
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner.since_ms / 1000))
-    return (
-        f"process {owner.pid} on {owner.host} holds the work since {since}: "
-        f"{state.scanned} of {state.total} files scanned"
-    )
+    done = f"{state.scanned} of {state.total} files scanned"
+    if state.status == "complete":
+        done = "looking for what has changed"
+    return f"process {owner.pid} on {owner.host} holds the work since {since}: {done}"

@@ -8,7 +8,7 @@ from rolloutd.rollout.discovery import Candidate
 from rolloutd.rollout.messages import Job
 from rolloutd.rollout.names import encoding_of, is_archived
 from rolloutd.rollout.pool import ReaderPool
-from rolloutd.state.lease import BackfillState, Lease
+from rolloutd.state.lease import BackfillState
 
 # A batch of long texts is cut short: it is held, and written, as a whole.
 _BATCH_WEIGHT = 8 * 1024 * 1024
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
 
 
 class Batches:
-    """Reads candidates in their order, and keeps the lease alive meanwhile.
+    """Reads candidates in their order.
 
     `taken` is how many bytes were read so far.
     """
@@ -53,9 +53,7 @@ class Batches:
         self._size = size
         self._stopping = stopping
 
-    def read(
-        self, lease: Lease, candidates: Sequence[Candidate], jobs: Iterable[Job]
-    ) -> Iterator[list[Outcome]]:
+    def read(self, candidates: Sequence[Candidate], jobs: Iterable[Job]) -> Iterator[list[Outcome]]:
         """Batches of outcomes, of the candidates in their order.
 
         `jobs` are those of the candidates that have no problem. When stopping, a last batch
@@ -63,13 +61,11 @@ class Batches:
 
         Raises:
             Stopped: after that batch.
-            LeaseLost: see `Lease.transaction`.
         """
 
         def tick(taken: int) -> None:
             self.taken += taken
             self._observer.advance(0, taken)
-            lease.renew_if_due()
             self._stop_if_asked()
 
         batch: list[Outcome] = []

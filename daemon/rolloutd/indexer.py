@@ -1,10 +1,10 @@
-"""One rollout file to rows: the only place that knows both the format and the database."""
+"""One rollout file to rows: the only place that turns the one into the other."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, select
 
-from rolloutd.records import Reading
+from rolloutd.records import FileSummary, Reading, ThreadRecord
 from rolloutd.rollout.merge import merge
 from rolloutd.state.rollouts import delete_rollouts, files_of, threads_of, upsert_rollouts
 from rolloutd.state.schema import threads
@@ -50,17 +50,18 @@ class Indexer:
         """Merge these threads again; those that have no file any more are dropped."""
         for ids in _portions(sorted(thread_ids)):
             names = names_of(connection, ids)
-            records = [
-                merge(
-                    files,
-                    home=self._home,
-                    default_provider=self._default_provider,
-                    session_name=names.get(thread_id),
-                )
-                for thread_id, files in files_of(connection, ids)
-            ]
-            gone = set(ids).difference(record.id for record in records)
+            gone = set(ids)
+            records = []
+            for thread_id, files in files_of(connection, ids):
+                gone.remove(thread_id)
+                if files:
+                    records.append(self._merged(files, names.get(thread_id)))
             write_threads(connection, records, gone)
+
+    def _merged(self, files: Sequence[FileSummary], name: str | None) -> ThreadRecord:
+        return merge(
+            files, home=self._home, default_provider=self._default_provider, session_name=name
+        )
 
 
 def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,12 +12,14 @@ from rolloutd.state.lease import BackfillState
 
 _log = logging.getLogger(__name__)
 
+_TELL_SECONDS = 10.0
+
 
 class QuietObserver:
     """Tells nothing but that it has to wait, and for whom."""
 
     def __init__(self) -> None:
-        self._told = False
+        self._told = -_TELL_SECONDS
 
     def expect(self, files: int, size: int) -> None:
         """See `Observer`."""
@@ -25,9 +28,9 @@ class QuietObserver:
         """See `Observer`."""
 
     def wait(self, state: BackfillState) -> None:
-        """Say it once."""
-        if not self._told:
-            self._told = True
+        """Say so every now and then."""
+        if time.monotonic() - self._told >= _TELL_SECONDS:
+            self._told = time.monotonic()
             _log.warning("waiting: %s", describe_holder(state))
 
 

@@ -39,24 +39,29 @@ class Reconcile:
         In this order, so that a thread whose file has moved is never absent in between.
 
         Raises:
-            Stopped, LeaseLost: see `Batches.read`.
+            Stopped, LeaseLost: see `Batches.read`, `Lease.transaction`.
         """
+        to_read = {each.path: each for each in discovery.candidates}
+        absent = []
         with self._database.reading() as connection:
-            seen = rollouts.seen(connection)
-        changed = [each for each in discovery.candidates if has_changed(each, seen.get(each.path))]
+            for path, row in rollouts.seen(connection):
+                candidate = to_read.get(path)
+                if candidate is None:
+                    absent.append(path)
+                elif not has_changed(candidate, row):
+                    del to_read[path]
+        changed = list(to_read.values())
         if changed:
             self._observer.expect(len(changed), sum(each.size for each in changed))
         upserted = 0
-        vanished: set[str] = set()
-        for batch in self._batches.read(lease, changed, self._jobs(changed)):
+        for batch in self._batches.read(changed, self._jobs(changed)):
             readings = readings_of(batch)
             upserted += sum(reading.error is None for reading in readings)
-            vanished |= {each.path for each, reading in batch if reading is None}
+            absent += [each.path for each, reading in batch if reading is None]
             with lease.transaction() as connection:
                 self._indexer.store(connection, readings)
-        present = {each.path for each in discovery.candidates} - vanished
         discovery = discovery.still_there()
-        gone = [path for path in seen if path not in present and discovery.covers(path)]
+        gone = [path for path in absent if discovery.covers(path)]
         for paths in _portions(gone, batch_size):
             with lease.transaction() as connection:
                 self._indexer.store(connection, [], paths)

@@ -23,7 +23,7 @@ class DynamicTool(Struct, frozen=True, omit_defaults=True):
     namespace: str | None = None
 
 
-class Summary(Struct, omit_defaults=True, forbid_unknown_fields=True):
+class Summary(Struct, omit_defaults=True):
     """What the lines of one file say about its thread, folded so far.
 
     Serialisable, and all that the fold needs in order to go on later: the summary stored at a

@@ -113,7 +113,8 @@ def status_lines(document: dict[str, Any], now: float) -> Sequence[str]:
 def _progress(backfill: dict[str, Any], now: float) -> str:
     status = str(backfill["status"])
     if status == "complete":
-        return f"complete, last true {age_text(now - backfill['last_success_at'])} ago"
+        done = f"complete, last true {age_text(now - backfill['last_success_at'])} ago"
+        return f"{done} ({backfill['reason']})" if backfill["reason"] else done
     done = f"{status}, {backfill['scanned']} of {backfill['total']} files"
     return f"{done} ({backfill['reason']})" if backfill["reason"] else done
 

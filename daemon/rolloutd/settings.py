@@ -1,7 +1,7 @@
 """The settings: command line over environment over `config.toml` over defaults.
 
-The only reader of the environment. Everything below the command line and the supervisor
-receives values.
+The only reader of settings. Everything below the command line and the supervisor receives
+values.
 """
 
 import os
@@ -94,13 +94,17 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # TOML's booleans are no numbers, whatever Python thinks.
+        values = {
+            key: str(each) if isinstance(each, bool) else each for key, each in values.items()
+        }
         # What depends on the home, or on the user's folders, has no constant default.
         home = values.get("codex_home")
         if home is None:
             home = _user_home() / ".codex"
         elif isinstance(home, str | Path):
             # As Codex does with a home that it is given: links in its path are resolved.
-            home = Path(home).expanduser().resolve()
+            home = _expanded(Path(home)).resolve()
         values["codex_home"] = home
         if "database" not in values:
             values["database"] = _xdg("XDG_STATE_HOME", ".local/state") / "state.sqlite"
@@ -112,7 +116,7 @@ class Settings(BaseSettings):
     @field_validator("database")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
+        return _expanded(path).absolute()
 
     @field_validator("codex_home", "database")
     @classmethod
@@ -161,6 +165,13 @@ def _xdg(variable: str, default: str) -> Path:
     # A relative path in these variables is to be ignored (XDG Base Directory Specification).
     base = Path(os.environ.get(variable, ""))
     return (base if base.is_absolute() else _user_home() / default) / "rolloutd"
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # ~nobody
+        raise ValueError(str(error)) from error
 
 
 def _user_home() -> Path:

@@ -8,11 +8,10 @@ from types import FrameType
 
 from rolloutd.backfill import Backfill, Report, Terms
 from rolloutd.batches import Observer
-from rolloutd.errors import DatabaseUnavailable, WorkHeld
+from rolloutd.errors import DatabaseUnavailable
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.settings import Settings
 from rolloutd.state.database import CorruptDatabase, StateDatabase, identity_of, set_aside
-from rolloutd.state.lease import LeaseLost
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +90,4 @@ def _backfill_once(
             terms=terms,
             stopping=stop,
         )
-        try:
-            return backfill.run(rebuild=rebuild)
-        except LeaseLost as error:
-            raise WorkHeld("another process has taken over the work from this one") from error
+        return backfill.run(rebuild=rebuild)

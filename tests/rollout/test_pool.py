@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rolloutd.rollout.messages import Job
-from rolloutd.rollout.pool import ReaderPool, reader_count
+from rolloutd.rollout.pool import ReaderPool, ReadersUnavailable, reader_count
 from tests.oracle.cases_build import meta, rollout, tokens, user
 from tests.rollouts import known_of, read, write, write_with_hole
 
@@ -124,7 +124,8 @@ def test_ticks_tell_all_bytes_that_were_read(home: Path) -> None:
     assert sum(ticks) == sum(reading.read for reading in readings if reading)
 
 
-def test_a_reader_that_is_killed_costs_the_file_that_it_was_at_and_no_other(home: Path) -> None:
+@pytest.mark.parametrize("kills", [1, 2])
+def test_only_a_file_that_two_readers_died_of_is_to_blame(home: Path, kills: int) -> None:
     jobs = write_numbered(home, 60)
     write_with_hole(home, rollout(meta()), rollout(user()), 400 * MIB, path_of(7))
     (large,) = (job for job in jobs if job.path == path_of(7))
@@ -135,20 +136,33 @@ def test_a_reader_that_is_killed_costs_the_file_that_it_was_at_and_no_other(home
 
         def kill_in_the_middle(taken: int) -> None:
             # The hole is told in steps of 32 MiB: so much at once comes from the large file only.
-            if taken >= 32 * MIB and not killed:
-                killed.update(children() - before)
-                for pid in killed:
-                    os.kill(pid, signal.SIGKILL)
+            if taken >= 32 * MIB and len(killed) < kills:
+                (pid,) = children() - before
+                killed.add(pid)
+                os.kill(pid, signal.SIGKILL)
 
         results = list(readers.read(jobs, kill_in_the_middle))
 
-    assert len(killed) == 1
+    assert len(killed) == kills
     assert [job for job, _ in results] == jobs
     failed = {job.path: reading.error for job, reading in results if reading and reading.error}
-    assert list(failed) == [large.path]
-    assert "-9" in str(failed[large.path])
+    assert list(failed) == ([large.path] if kills > 1 else [])
+    assert all("two reader processes" in str(error) for error in failed.values())
     others = [reading for job, reading in results if job != large]
     assert all(reading is not None and reading.cursor is not None for reading in others)
+
+
+def test_readers_that_cannot_start_end_the_reading_and_blame_no_file(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing = "import sys\nif 'rolloutd.rollout.worker' in sys.orig_argv: sys.exit(9)\n"
+    (tmp_path / "sitecustomize.py").write_text(refusing)
+    monkeypatch.setenv("PYTHONPATH", os.fspath(tmp_path))
+    jobs = write_numbered(home, 20)
+    before = children()
+    with pytest.raises(ReadersUnavailable, match="exit code"), pool(home) as readers:
+        list(readers.read(jobs, quiet))
+    assert children() == before
 
 
 def test_readers_that_are_killed_again_and_again_leave_no_job_unanswered(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -240,30 +241,36 @@ def test_every_transaction_renews(database: StateDatabase, path: Path) -> None:
     assert state_of(path)["lease_expires_at_ms"] / 1000 > time.time() + 50
 
 
-def test_renewed_at_half_life_and_not_before(database: StateDatabase, path: Path) -> None:
+def test_a_timer_renews_at_half_life_and_not_before(database: StateDatabase, path: Path) -> None:
     seconds = 0.4
     long = granted(database, seconds=HOUR)
     expires = state_of(path)["lease_expires_at_ms"]
-    long.renew_if_due()
+    with long.kept():
+        pass
     assert state_of(path)["lease_expires_at_ms"] == expires
     long.release()
 
     short, began = granted(database, seconds=seconds), time.monotonic()
     expires = state_of(path)["lease_expires_at_ms"]
+    with short.kept():
+        for _ in range(2):  # and again, for as long as the work takes
+            before = expires
 
-    def renewed() -> bool:
-        short.renew_if_due()
-        return bool(state_of(path)["lease_expires_at_ms"] != expires)
+            def renewed() -> bool:
+                return bool(state_of(path)["lease_expires_at_ms"] != before)  # noqa: B023
 
-    wait_until(renewed, "the lease is renewed")
-    assert time.monotonic() - began >= seconds / 2
+            wait_until(renewed, "the lease is renewed")
+            expires = state_of(path)["lease_expires_at_ms"]
+    assert time.monotonic() - began >= seconds
 
 
-def test_renewing_tells_of_a_loss(database: StateDatabase) -> None:
+def test_the_timer_ends_when_the_lease_is_lost(database: StateDatabase) -> None:
     old = granted(database, seconds=0.001)
     wait_until(lambda: claim(database, Work.BACKFILL, HOUR), "the lease has expired")
-    with pytest.raises(LeaseLost):
-        old.renew_if_due()
+    with old.kept():
+        wait_until(lambda: "lease" not in {t.name for t in threading.enumerate()}, "it ends")
+    with pytest.raises(LeaseLost), old.transaction():
+        pass
 
 
 def test_release_keeps_what_was_done(database: StateDatabase, path: Path) -> None:

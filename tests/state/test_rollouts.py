@@ -56,14 +56,14 @@ def test_an_older_parsers_summary_is_no_place_to_go_on_from(connection: Connecti
     rollouts.upsert_rollouts(connection, [reading("sessions/a")])
     connection.execute(update(table).values(parser_version=PARSER_VERSION - 1))
     assert rollouts.known(connection, "sessions/a") is None
-    assert rollouts.seen(connection)["sessions/a"].parser_version == PARSER_VERSION - 1
+    assert dict(rollouts.seen(connection))["sessions/a"].parser_version == PARSER_VERSION - 1
 
 
 def test_the_last_reading_of_a_file_counts(connection: Connection) -> None:
     rollouts.upsert_rollouts(connection, [reading("sessions/a"), reading("sessions/b")])
     failed = reading("sessions/a", cursor=None, summary=Summary(), error="gone mad")
     rollouts.upsert_rollouts(connection, [failed])
-    row = rollouts.seen(connection)["sessions/a"]
+    row = dict(rollouts.seen(connection))["sessions/a"]
     assert (row.error, row.stamp) == ("gone mad", None)
     assert rollouts.known(connection, "sessions/a") is None
     assert rollouts.threads_of(connection, ["sessions/a"]) == set()

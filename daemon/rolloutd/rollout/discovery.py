@@ -32,6 +32,9 @@ class Candidate:
         return self.stamp.size if self.stamp is not None else 0
 
 
+_NOT_THERE = (0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Discovery:
     """All candidates, in the order of their watermarks.
@@ -50,8 +53,16 @@ class Discovery:
 
         When a whole root goes away while it is looked at, its files are not gone one by one.
         """
-        roots = {name: file for name, file in self.roots.items() if _root(self.home / name) == file}
+        roots = {
+            name: file
+            for name, file in self.roots.items()
+            if file == _NOT_THERE or _root(self.home / name) == file
+        }
         return replace(self, roots=roots)
+
+    def with_every_root(self) -> "Discovery":
+        """The same, with absent roots counted as empty ones."""
+        return replace(self, roots=dict.fromkeys(ROOTS, _NOT_THERE) | self.roots)
 
     def covers(self, path: str) -> bool:
         """Whether this look would have seen `path`, had it been there.

@@ -22,9 +22,10 @@ class Job(Struct, frozen=True):
 class Told(Struct, frozen=True):
     """From a reader: bytes taken since it spoke last, and the job's result when it is done.
 
-    `gone` means that the file was not there.
+    `hello` is the first that it says; `gone` means that the file was not there.
     """
 
+    hello: bool = False
     taken: int = 0
     gone: bool = False
     reading: Reading | None = None

@@ -10,12 +10,13 @@ import os
 import select
 import subprocess
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from rolloutd.errors import RolloutdError
 from rolloutd.records import Reading
 from rolloutd.rollout.lines import LINE_LIMIT_BYTES
 from rolloutd.rollout.messages import Frames, Job, Told, decode_told, framed, read_some
@@ -34,6 +35,8 @@ _PIPE_BYTES = 1024 * 1024
 _WINDOW_JOBS = 1024
 _WINDOW_BYTES = 16 * 1024 * 1024
 _TICK_MS = 200
+_ENDING_SECONDS = 2.0
+_STARTS = 5
 _UNSENT_MS = 5
 
 
@@ -43,6 +46,10 @@ def reader_count() -> int:
 
 
 _LINUX = hasattr(os, "sched_getaffinity")
+
+
+class ReadersUnavailable(RolloutdError):
+    """No reader process can be started: nothing can be said of any rollout."""
 
 
 class _Reader:
@@ -60,6 +67,7 @@ class _Reader:
         if hasattr(fcntl, "F_SETPIPE_SZ"):
             with suppress(PermissionError):  # over what a user may have in pipes: then less
                 fcntl.fcntl(self.output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self.greeted = False
         self.jobs: deque[tuple[int, Job]] = deque()
         self._queued_bytes = 0
         self._unsent = bytearray()
@@ -104,6 +112,13 @@ class _Reader:
             return None
         return ((len(message), decode_told(message)) for message in self._frames.feed(data))
 
+    def ended(self) -> int:
+        """The exit code of one whose output has ended."""
+        try:
+            return self._process.wait(_ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return self.end()
+
     def end(self) -> int:
         """Kill it, if it still lives, and wait for it; returns its exit code."""
         self._process.kill()
@@ -122,6 +137,7 @@ class ReaderPool:
         self._count = reader_count() if count is None else count
         self._line_limit = line_limit
         self._readers: list[_Reader] = []
+        self._stillborn = 0  # readers in a row that ended before they said anything
 
     def __enter__(self) -> Self:
         return self
@@ -153,17 +169,23 @@ class ReaderPool:
         pending = enumerate(jobs)
         upcoming = next(pending, None)
         results = _Results()
-        while True:
-            while upcoming is not None and upcoming[0] < results.number + _WINDOW_JOBS:
-                free = [reader for reader in self._readers if reader.takes(upcoming[1])]
-                if not free:
-                    break
-                min(free, key=lambda reader: len(reader.jobs)).give(*upcoming)
-                upcoming = next(pending, None)
-            if upcoming is None and not any(reader.jobs for reader in self._readers):
-                return
-            tick(self._exchange(results))
-            yield from results.in_order()
+        try:
+            while True:
+                while upcoming is not None and upcoming[0] < results.number + _WINDOW_JOBS:
+                    free = [reader for reader in self._readers if reader.takes(upcoming[1])]
+                    if not free:
+                        break
+                    min(free, key=lambda reader: len(reader.jobs)).give(*upcoming)
+                    upcoming = next(pending, None)
+                if upcoming is None and not any(reader.jobs for reader in self._readers):
+                    return
+                tick(self._exchange(results))
+                yield from results.in_order()
+        finally:
+            # What is still being read is nobody's any more: it must not answer the next call.
+            for reader in [each for each in self._readers if each.jobs]:
+                reader.end()
+                self._readers.remove(reader)
 
     def _exchange(self, results: "_Results") -> int:
         """Send what is queued, wait for something to be heard; returns bytes read."""
@@ -190,6 +212,8 @@ class ReaderPool:
             return 0
         taken = 0
         for size, told in messages:
+            reader.greeted = True
+            self._stillborn = 0
             taken += told.taken
             if told.is_result:
                 number, job = reader.done()
@@ -197,14 +221,22 @@ class ReaderPool:
         return taken
 
     def _bury(self, reader: _Reader, results: "_Results") -> None:
-        """Replace a reader that died; the rollout that it was at is the one to blame."""
-        code = reader.end()
+        """Replace a reader that died.
+
+        Anything may have killed it; a rollout is to blame only if two readers died of it.
+        """
+        code = reader.ended()
+        reader.end()
+        if not reader.greeted:
+            self._stillborn += 1
+            if self._stillborn >= _STARTS:
+                raise ReadersUnavailable(f"the reader processes do not start: exit code {code}")
         successor = _Reader(self._home, self._line_limit)
         self._readers[self._readers.index(reader)] = successor
-        if reader.jobs:
+        if reader.greeted and reader.jobs and results.blame(reader.jobs[0][0]) > 1:
             number, job = reader.done()
-            failed = _failed(job, f"the reader process ended with code {code}")
-            results.add(number, job, failed, 0)
+            why = f"reading it ended two reader processes, the last with code {code}"
+            results.add(number, job, _failed(job, why), 0)
         for queued in reader.jobs:
             successor.give(*queued)
 
@@ -214,6 +246,7 @@ class _Results:
 
     def __init__(self) -> None:
         self.number = 0
+        self._deaths: Counter[int] = Counter()
         self._waiting: dict[int, tuple[Job, Reading | None, int]] = {}
         self._bytes = 0
 
@@ -224,6 +257,11 @@ class _Results:
     def add(self, number: int, job: Job, reading: Reading | None, size: int) -> None:
         self._waiting[number] = (job, reading, size)
         self._bytes += size
+
+    def blame(self, number: int) -> int:
+        """Count one more reader that died of a job."""
+        self._deaths[number] += 1
+        return self._deaths[number]
 
     def in_order(self) -> Iterator[tuple[Job, Reading | None]]:
         while self.number in self._waiting:

@@ -80,7 +80,7 @@ class _Reading:
         before = os.fstat(self._descriptor)
         irregular = describe_irregular(before.st_mode)
         if irregular is not None:
-            return Reading(self._path, self._archived, self._encoding, error=irregular)
+            return self._failed(irregular)
         reading = self._once(before, known)
         for _ in range(_RETRIES):
             after = os.fstat(self._descriptor)
@@ -117,7 +117,8 @@ class _Reading:
         except CompressedError as broken:
             error = str(broken)
         except OSError as failed:
-            error = f"reading: {failed.strerror}"
+            # Without a cursor, so that it is tried again though the file may not change.
+            return self._failed(f"reading: {failed.strerror}")
         # Offsets count bytes of the file: a compressed one is read as a whole or not at all.
         offset = reader.offset if self._encoding == "plain" else status.st_size
         cursor = Cursor(
@@ -137,6 +138,9 @@ class _Reading:
             error or why_no_thread(summary),
             reader.taken,
         )
+
+    def _failed(self, error: str) -> Reading:
+        return Reading(self._path, self._archived, self._encoding, error=error)
 
     def _reader(self, size: int, start: int) -> LineReader:
         source: ByteSource

@@ -25,6 +25,7 @@ def main() -> None:
     frames = Frames()
     # A broken pipe says that the parent is gone: there is nobody left to read for.
     with suppress(BrokenPipeError):
+        _tell(Told(hello=True))
         while data := read_some(0):
             for message in frames.feed(data):
                 _tell(_serve(home, line_limit, decode_job(message)))

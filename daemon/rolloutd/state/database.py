@@ -25,6 +25,8 @@ from rolloutd.state.migrate import migrate, revision_of
 from rolloutd.state.schema import HEAD
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_MAGIC = b"SQLite format 3\0"
+_SUFFIXES = frozenset({".sqlite", ".sqlite3", ".db"})
 _SIDECARS = ("", "-wal", "-shm")
 
 
@@ -199,5 +201,16 @@ def _explain(path: Path, error: BaseException | None) -> DatabaseUnavailable:
         return DatabaseUnavailable(f"{path}: {error.strerror}")
     if is_busy(error):
         return DatabaseBusy(f"{path}: another process is writing, and does not end")
-    kind = CorruptDatabase if error_code(error) in _CORRUPT else DatabaseUnavailable
-    return kind(f"{path}: {error}")
+    if error_code(error) not in _CORRUPT:
+        return DatabaseUnavailable(f"{path}: {error}")
+    if path.suffix in _SUFFIXES or _begins_as_database(path):
+        return CorruptDatabase(f"{path}: {error}")
+    return DatabaseUnavailable(f"{path}: {error}, nor is it named like one: left alone")
+
+
+def _begins_as_database(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False

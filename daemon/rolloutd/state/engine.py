@@ -20,6 +20,8 @@ BUSY_TIMEOUT_SECONDS = 0.5
 
 # Checkpoints sync the disk: fewer of them, for a WAL of up to 32 MiB.
 _WAL_PAGES = 8192
+# The threads of one process take turns; their transactions are short.
+_PATIENT_SECONDS = 600
 _DEFERRED = "rolloutd_deferred"
 
 
@@ -32,6 +34,7 @@ def open_engine(path: Path, *, writes: bool, immutable: bool = False) -> Engine:
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=0 if writes else 4,
+        pool_timeout=_PATIENT_SECONDS,
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
 

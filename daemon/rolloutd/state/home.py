@@ -1,5 +1,7 @@
 """Which Codex home a database is the index of."""
 
+import os
+
 from sqlalchemy import Connection, insert, select, update
 
 from rolloutd.errors import ConfigurationError
@@ -13,7 +15,7 @@ def refuse_other_home(connection: Connection, codex_home: str) -> None:
         ConfigurationError: it is.
     """
     bound = home_of(connection)
-    if bound is not None and bound != codex_home:
+    if bound is not None and os.path.realpath(bound) != os.path.realpath(codex_home):
         raise ConfigurationError(
             f"this database is the index of {bound}, not of {codex_home}: "
             "set another database (ROLLOUTD_DATABASE), or delete this one"
@@ -23,16 +25,15 @@ def refuse_other_home(connection: Connection, codex_home: str) -> None:
 def bind_home(connection: Connection, codex_home: str, model_provider: str) -> bool:
     """Say that the database is the index of this home, with this default provider.
 
-    Returns whether the default provider was another one before: rows that rest on it must be
-    merged again.
+    Returns whether it said otherwise before (the same home may be spelt in several ways): rows
+    rest on both, and must be merged again.
     """
-    before = connection.execute(select(home.c.model_provider)).scalar()
+    now = {"codex_home": codex_home, "model_provider": model_provider}
+    before = connection.execute(select(home.c.codex_home, home.c.model_provider)).first()
     if before is None:
-        connection.execute(
-            insert(home).values(id=1, codex_home=codex_home, model_provider=model_provider)
-        )
-    elif before != model_provider:
-        connection.execute(update(home).values(model_provider=model_provider))
+        connection.execute(insert(home).values(id=1, **now))
+    elif before._asdict() != now:
+        connection.execute(update(home).values(**now))
         return True
     return False
 

@@ -4,6 +4,8 @@ A claim is one conditional UPDATE. Every later write carries the claim's token i
 the same transaction as the rows: a worker whose lease was taken over changes nothing more.
 """
 
+import logging
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +15,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, or_, select, update
 
+from rolloutd.errors import DatabaseUnavailable
 from rolloutd.state.database import DatabaseBusy, StateDatabase
 from rolloutd.state.process import Owner
 from rolloutd.state.schema import backfill_state as state
 
-DEFAULT_SECONDS = 900
+_log = logging.getLogger(__name__)
+
 _CLAIM_PATIENCE_SECONDS = 0.5
 
 
@@ -79,11 +83,29 @@ class Lease:
             yield connection
         self._renewed = time.monotonic()
 
-    def renew_if_due(self) -> None:
-        """Renew at half-life; cheap to call often."""
-        if time.monotonic() - self._renewed >= self._seconds / 2:
-            with self.transaction():
-                pass
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renew at half-life by a timer, however long what is done meanwhile takes."""
+        done = threading.Event()
+        timer = threading.Thread(target=self._renew, args=(done,), name="lease", daemon=True)
+        timer.start()
+        try:
+            yield
+        finally:
+            done.set()
+            timer.join()
+
+    def _renew(self, done: threading.Event) -> None:
+        while not done.wait(self._seconds / 8):
+            if time.monotonic() - self._renewed < self._seconds / 2:
+                continue
+            try:
+                with self.transaction():
+                    pass
+            except LeaseLost:
+                return  # The next transaction of the work itself finds that out.
+            except DatabaseUnavailable as error:
+                _log.warning("the lease could not be renewed: %s", error)
 
     def complete(self, **progress: Any) -> None:
         """The database is true: say so, and give the lease back."""

@@ -53,7 +53,11 @@ def threads_of(connection: Connection, paths: Collection[str]) -> set[str]:
 def files_of(
     connection: Connection, thread_ids: Collection[str]
 ) -> Iterator[tuple[str, list[FileSummary]]]:
-    """The files of each thread that has any, in the order of their watermarks."""
+    """The files of each thread that has any, in the order of their watermarks.
+
+    Without those whose summary another version wrote in a form that we cannot read: they are
+    read again before long.
+    """
     columns = (
         rollouts.c.thread_id,
         rollouts.c.path,
@@ -67,22 +71,22 @@ def files_of(
         .order_by(rollouts.c.thread_id, rollouts.c.path)
     )
     for thread_id, rows in groupby(found, key=lambda row: row.thread_id):
-        yield (
-            thread_id,
-            [
-                FileSummary(row.path, bool(row.archived), row.mtime_ns, _decode(row.summary))
-                for row in rows
-            ],
-        )
+        yield thread_id, [file for row in rows if (file := _file_summary(row)) is not None]
 
 
-def seen(connection: Connection) -> dict[str, Seen]:
-    """Of every file that has a row."""
+def _file_summary(row: Any) -> FileSummary | None:
+    try:
+        summary = _decode(row.summary)
+    except msgspec.ValidationError:
+        return None
+    return FileSummary(row.path, bool(row.archived), row.mtime_ns, summary)
+
+
+def seen(connection: Connection) -> Iterator[tuple[str, Seen]]:
+    """What each row says of its file, one at a time: there may be hundreds of thousands."""
     query = select(rollouts.c.path, rollouts.c.error, rollouts.c.parser_version, *_STAMP)
-    return {
-        path: Seen(None if stamp[0] is None else FileStamp(*stamp), error, parser_version)
-        for path, error, parser_version, *stamp in connection.execute(query)
-    }
+    for path, error, parser_version, *stamp in connection.execute(query):
+        yield path, Seen(None if stamp[0] is None else FileStamp(*stamp), error, parser_version)
 
 
 def known(connection: Connection, path: str) -> Known | None:

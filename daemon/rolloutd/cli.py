@@ -164,6 +164,8 @@ def _print(content: Any) -> None:
     except BrokenPipeError:
         raise  # Whoever reads has seen enough; typer ends the program without a word.
     except OSError as error:
+        # What is still held back must not fail once more when Python flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _fail(f"the output cannot be written: {error.strerror}")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from rolloutd.errors import RolloutdError
 from rolloutd.records import Reading
 from rolloutd.rollout.discovery import Candidate
 from rolloutd.rollout.messages import Job
@@ -14,8 +15,11 @@ from rolloutd.state.lease import BackfillState
 _BATCH_WEIGHT = 8 * 1024 * 1024
 
 
-class Stopped(Exception):
+class Stopped(RolloutdError):
     """The work was interrupted on request; what was done is kept and the lease given back."""
+
+    def __init__(self) -> None:
+        super().__init__("interrupted; what was done is kept, the next run goes on from there")
 
 
 class Observer(Protocol):

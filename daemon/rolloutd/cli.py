@@ -91,21 +91,11 @@ def backfill(  # noqa: PLR0913
         log_level=log_level,
         log_format=log_format,
     )
-    from rolloutd.rollout.pool import ReaderPool
+    from rolloutd.supervisor import run_backfill
 
-    with ReaderPool(str(settings.codex_home)) as pool:
-        # They start while we import the database's half of the program.
-        pool.start()
-        from rolloutd import report
-        from rolloutd.batches import Stopped
-        from rolloutd.progress import progress_bar
-        from rolloutd.supervisor import run_backfill
+    result = run_backfill(settings, rebuild=rebuild)
+    from rolloutd import report
 
-        try:
-            with progress_bar() as observer:
-                result = run_backfill(settings, pool, observer, rebuild=rebuild)
-        except Stopped:
-            _fail("interrupted; what was done is kept, the next run goes on from there")
     _print(report.backfill_document(result) if as_json else report.backfill_lines(result))
 
 

@@ -3,15 +3,17 @@
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from rolloutd.backfill import Backfill, Report, Terms
-from rolloutd.batches import Observer
 from rolloutd.errors import DatabaseUnavailable
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.settings import Settings
-from rolloutd.state.database import CorruptDatabase, StateDatabase, identity_of, set_aside
+
+if TYPE_CHECKING:
+    from rolloutd.backfill import Report
+    from rolloutd.batches import Observer
 
 _log = logging.getLogger(__name__)
 
@@ -43,9 +45,7 @@ class StopRequest:
         self._asked = True
 
 
-def run_backfill(
-    settings: Settings, pool: ReaderPool, observer: Observer, *, rebuild: bool
-) -> Report:
+def run_backfill(settings: Settings, *, rebuild: bool) -> "Report":
     """The one-shot pass, or a reconcile where it is complete; see `Backfill.run`.
 
     A corrupt database is moved aside, and built anew.
@@ -54,8 +54,16 @@ def run_backfill(
         RolloutdError: see its kinds.
         Stopped: on SIGTERM or SIGINT.
     """
-    stop = StopRequest()
-    with stop.on_signals():
+    with ExitStack() as stack:
+        stop = StopRequest()
+        stack.enter_context(stop.on_signals())
+        pool = stack.enter_context(ReaderPool(str(settings.codex_home)))
+        # The readers start while we import the database's half of the program.
+        pool.start()
+        from rolloutd.progress import progress_bar
+        from rolloutd.state.database import CorruptDatabase, identity_of, set_aside
+
+        observer = stack.enter_context(progress_bar())
         for _ in range(_ATTEMPTS - 1):
             file = identity_of(settings.database)
             try:
@@ -73,8 +81,11 @@ def run_backfill(
 
 
 def _backfill_once(
-    settings: Settings, pool: ReaderPool, observer: Observer, stop: StopRequest, *, rebuild: bool
-) -> Report:
+    settings: Settings, pool: ReaderPool, observer: "Observer", stop: StopRequest, *, rebuild: bool
+) -> "Report":
+    from rolloutd.backfill import Backfill, Terms
+    from rolloutd.state.database import StateDatabase
+
     terms = Terms(
         settings.backfill_batch_size,
         settings.backfill_lease_seconds,

@@ -12,8 +12,6 @@ import pytest
 from sqlalchemy import Connection, text
 
 from rolloutd.errors import DatabaseUnavailable
-from rolloutd.progress import QuietObserver
-from rolloutd.rollout.pool import ReaderPool
 from rolloutd.settings import Settings
 from rolloutd.state.database import CorruptDatabase, StateDatabase, identity_of, set_aside
 from rolloutd.supervisor import run_backfill
@@ -232,8 +230,8 @@ def test_a_corrupt_database_is_moved_aside_and_rebuilt(
     settings = Settings.model_construct(
         codex_home=place.home, database=path, model_provider="openai"
     )
-    with ReaderPool(str(place.home), 1) as pool, caplog.at_level(logging.WARNING, "rolloutd"):
-        report = run_backfill(settings, pool, QuietObserver(), rebuild=False)
+    with caplog.at_level(logging.WARNING, "rolloutd"):
+        report = run_backfill(settings, rebuild=False)
     assert (report.status, report.upserted) == ("complete", 3)
     [moved] = [
         each

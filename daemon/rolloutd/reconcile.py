@@ -49,7 +49,7 @@ class Reconcile:
         if changed:
             self._observer.expect(len(changed), sum(each.size for each in changed))
         upserted = 0
-        for batch in self._batches.read(lease, changed, self._jobs(changed)):
+        for batch in self._batches.read(lease, changed, jobs_of(self._database, changed)):
             readings = readings_of(batch)
             upserted += sum(reading.error is None for reading in readings)
             with lease.transaction() as connection:
@@ -61,12 +61,14 @@ class Reconcile:
                 self._indexer.store(connection, [], paths)
         return Reconciled(len(discovery.candidates), upserted, len(gone))
 
-    def _jobs(self, candidates: Iterable[Candidate]) -> Iterator[Job]:
-        for candidate in candidates:
-            if candidate.problem is None:
-                with self._database.reading() as connection:
-                    known = rollouts.known(connection, candidate.path)
-                yield Job(candidate.path, candidate.size, known)
+
+def jobs_of(database: StateDatabase, candidates: Iterable[Candidate]) -> Iterator[Job]:
+    """What is to be read of those that have no problem, each from where reading stopped."""
+    for candidate in candidates:
+        if candidate.problem is None:
+            with database.reading() as connection:
+                known = rollouts.known(connection, candidate.path)
+            yield Job(candidate.path, candidate.size, known)
 
 
 def has_changed(candidate: Candidate, stamp: rollouts.Stamp | None) -> bool:

@@ -21,6 +21,7 @@ from rolloutd.state.schema import HEAD
 BUSY_TIMEOUT_SECONDS = 30.0
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BEGIN = "rolloutd_begin"
 _SIDECARS = ("", "-wal", "-shm")
 
 
@@ -38,11 +39,29 @@ class StateDatabase:
     def __init__(self, path: Path, engine: Engine) -> None:
         self.path = path
         self._engine = engine
+        self._file = identity_of(path)
+
+    def is_in_place(self) -> bool:
+        """Whether the path still leads to the file that was opened."""
+        return self._file is not None and identity_of(self.path) == self._file
+
+    def checkpoint(self) -> None:
+        """Move what the WAL holds into the database, as far as readers allow."""
+        with _explained(self.path):
+            connection = self._engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.close()
 
     @classmethod
     @contextmanager
-    def open_writer(cls, path: Path) -> Iterator["StateDatabase"]:
+    def open_writer(
+        cls, path: Path, *, patience: float = BUSY_TIMEOUT_SECONDS
+    ) -> Iterator["StateDatabase"]:
         """Open for writing; create or migrate where needed.
+
+        `patience` is how long to wait for another process's transaction, in seconds.
 
         Raises:
             CorruptDatabase: see there; `set_aside` makes room for a new one.
@@ -50,7 +69,7 @@ class StateDatabase:
         """
         with _explained(path):
             _create_private(path)
-        engine = _engine(path, "mode=rw")
+        engine = _engine(path, "mode=rw", patience)
         try:
             with _explained(path):
                 migrate(engine, path)
@@ -94,7 +113,7 @@ class StateDatabase:
     def reading(self) -> Iterator[Connection]:
         """A connection for one consistent look at the database."""
         with _explained(self.path), self._engine.connect() as connection:
-            yield connection
+            yield connection.execution_options(**{_BEGIN: "BEGIN"})
 
 
 def _can_share(path: Path) -> bool:
@@ -186,16 +205,19 @@ def _use_wal(engine: Engine) -> None:
         connection.close()
 
 
-def _engine(path: Path, options: str) -> Engine:
+def _engine(path: Path, options: str, patience: float = BUSY_TIMEOUT_SECONDS) -> Engine:
     writes = options == "mode=rw"
     engine = create_engine(
         f"sqlite:///file:{quote(os.fspath(path.absolute()))}?{options}&uri=true",
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=0 if writes else 4,
-        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": patience, "check_same_thread": False},
     )
-    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    def begin(connection: Connection) -> None:
+        # A write is taken at once, so that it cannot fail for a lock halfway.
+        immediate = "BEGIN IMMEDIATE" if writes else "BEGIN"
+        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, immediate))
 
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:
         # The driver's own guesses at when to begin are turned off: `begin` below decides.
@@ -207,7 +229,7 @@ def _engine(path: Path, options: str) -> Engine:
             connection.execute("PRAGMA wal_autocheckpoint = 8192")
 
     event.listen(engine, "connect", prepare)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    event.listen(engine, "begin", begin)
     return engine
 
 

@@ -89,11 +89,13 @@ def files_of(
         )
 
 
-def stamps(connection: Connection) -> dict[str, Stamp]:
-    """Of every file that has a row."""
+def stamps(connection: Connection, paths: Collection[str] | None = None) -> dict[str, Stamp]:
+    """Of every file that has a row, or of those of these files that have one."""
     columns = (*_CURSOR[:5], rollouts.c.error, rollouts.c.parser_version)
-    rows = connection.execute(select(rollouts.c.path, *columns))
-    return {row[0]: Stamp(*row[1:]) for row in rows}
+    query = select(rollouts.c.path, *columns)
+    if paths is not None:
+        query = query.where(rollouts.c.path.in_(paths))
+    return {row[0]: Stamp(*row[1:]) for row in connection.execute(query)}
 
 
 def known(connection: Connection, path: str) -> Known | None:

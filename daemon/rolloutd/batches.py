@@ -1,6 +1,7 @@
 """Reading many rollouts, a batch at a time: the part that backfill and reconcile share."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from rolloutd.records import Reading
@@ -10,14 +11,22 @@ from rolloutd.rollout.names import encoding_of, is_archived
 from rolloutd.rollout.pool import ReaderPool, read_here
 from rolloutd.state.lease import BackfillState, Lease
 
-
 # So little is read before other processes could be started for it.
 _FEW_FILES = 64
-_FEW_BYTES = 16 * 1024 * 1024
+FEW_BYTES = 16 * 1024 * 1024
 
 
 class Stopped(Exception):
     """The work was interrupted on request; what was done is kept and the lease given back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms on which the lease is asked for and work is cut up; times in seconds."""
+
+    batch_size: int = 200
+    lease_seconds: float = 900
+    wait_seconds: float = 30
 
 
 class Observer(Protocol):
@@ -43,11 +52,17 @@ class Outcome(NamedTuple):
 class Batches:
     """Reads candidates in their order, and keeps the lease alive meanwhile.
 
-    `taken` is how many bytes were read so far.
+    `taken` is how many bytes were read so far. `meanwhile`, if given, is called several times a
+    second during long reading, outside of any transaction.
     """
 
     def __init__(
-        self, pool: ReaderPool, observer: Observer, size: int, stopping: Callable[[], bool]
+        self,
+        pool: ReaderPool,
+        observer: Observer,
+        size: int,
+        stopping: Callable[[], bool],
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
         self.taken = 0
         self._pool = pool
@@ -55,14 +70,15 @@ class Batches:
         self._observer = observer
         self._size = size
         self._stopping = stopping
+        self._meanwhile = meanwhile
 
     def read(
-        self, lease: Lease, candidates: Sequence[Candidate], jobs: Iterable[Job]
+        self, lease: Lease, candidates: Sequence[Candidate], jobs: Iterable[Job], unread: int
     ) -> Iterator[list[Outcome]]:
         """Batches of outcomes, of the candidates in their order.
 
-        `jobs` are those of the candidates that have no problem. When stopping, a last batch
-        holds what was read by then.
+        `jobs` are those of the candidates that have no problem, with about `unread` bytes to be
+        read. When stopping, a last batch holds what was read by then.
 
         Raises:
             Stopped: after that batch.
@@ -74,9 +90,11 @@ class Batches:
             self._observer.advance(0, taken)
             lease.renew_if_due()
             self._stop_if_asked()
+            if self._meanwhile is not None and not light:
+                self._meanwhile()
 
         batch: list[Outcome] = []
-        light = len(candidates) <= _FEW_FILES and sum(c.size for c in candidates) <= _FEW_BYTES
+        light = len(candidates) <= _FEW_FILES and unread <= FEW_BYTES
         results = read_here(self._home, jobs, tick) if light else self._pool.read(jobs, tick)
         try:
             for candidate in candidates:

@@ -1,5 +1,6 @@
 """Which file systems tell of changes."""
 
+import re
 from pathlib import Path
 
 # Network and pass-through mounts: what others write there makes no event here.
@@ -26,6 +27,7 @@ _WITHOUT_EVENTS = frozenset(
     }
 )
 _MOUNTS = Path("/proc/self/mountinfo")
+_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def has_events(path: Path) -> bool:
@@ -44,7 +46,7 @@ def kind_of(path: Path, mounts: str) -> str:
         head, _, tail = line.partition(" - ")
         fields = head.split(" ")
         if len(fields) > 4 and tail:
-            point = fields[4].encode().decode("unicode_escape")
+            point = _ESCAPED.sub(lambda match: chr(int(match[1], 8)), fields[4])
             # Of several mounts on one point, the last is on top.
             if path.is_relative_to(point) and len(point) >= len(found):
                 found, kind = point, tail.split(" ")[0]

@@ -13,22 +13,26 @@ from rolloutd.rollout.names import ROOTS, is_rollout_name
 
 # Of more events at once than this, some have probably been dropped by the kernel in silence.
 FLOOD_EVENTS = 2000
+# So many places are remembered at most.
+MOST_PLACES = 20_000
 
 
 @dataclass(slots=True)
 class Hints:
     """Places to look at, relative to the home, in the order in which they were told.
 
-    `names` says that the session index has changed, `everything` asks for a reconcile.
+    `names` says that the session index has changed, `everything` asks for a reconcile before
+    long, `urgent` for one now.
     """
 
     files: dict[str, None] = field(default_factory=dict)
     directories: dict[str, None] = field(default_factory=dict)
     names: bool = False
     everything: bool = False
+    urgent: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.files or self.directories or self.names or self.everything)
+        return bool(self.files or self.directories or self.names or self.everything or self.urgent)
 
     def add(self, other: "Hints") -> None:
         """Take over what another one says."""
@@ -36,14 +40,20 @@ class Hints:
         self.directories |= other.directories
         self.names = self.names or other.names
         self.everything = self.everything or other.everything
+        self.urgent = self.urgent or other.urgent
+        if len(self.files) + len(self.directories) > MOST_PLACES:
+            # As when nobody has taken them for long; it is less work to look everywhere.
+            self.files.clear()
+            self.directories.clear()
+            self.everything = True
 
 
 def tidy(home: str, events: Iterable[tuple[str, str]]) -> Hints:
     """Hints from events, each `added`, `modified` or `deleted` with an absolute path.
 
-    A rollout's name is a file to look at. Anything else that appears may be a directory, with
-    files in it that no event tells of; one that disappears may have held files, which only a
-    reconcile can find to be gone.
+    A rollout's name is a file to look at. Anything else that appears, or can be listed again, may
+    be a directory, with files in it that no event tells of; one that disappears may have held
+    files, which only a reconcile can find to be gone.
     """
     hints = Hints()
     prefix = home.rstrip("/") + "/"
@@ -56,10 +66,10 @@ def tidy(home: str, events: Iterable[tuple[str, str]]) -> Hints:
             continue
         if is_rollout_name(parts[-1]):
             hints.files[relative] = None
-        elif kind == "added":
-            hints.directories[relative] = None
         elif kind == "deleted":
             hints.everything = True
+        else:
+            hints.directories[relative] = None
     if count >= FLOOD_EVENTS:
         hints.everything = True
     return hints
@@ -79,9 +89,9 @@ class Mailbox:
             self._hints.add(hints)
             self._condition.notify_all()
 
-    def ask_reconcile(self) -> None:
+    def ask_reconcile(self, *, urgent: bool = False) -> None:
         """Ask that everything be looked at, without there having been an event."""
-        self.post(Hints(everything=True))
+        self.post(Hints(everything=True, urgent=urgent))
 
     def stop(self) -> None:
         """Ask the worker to stop."""

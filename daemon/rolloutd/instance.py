@@ -8,14 +8,13 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from rolloutd.errors import WorkHeld
-
 
 _PATIENCE_SECONDS = 0.5
 
@@ -49,14 +48,18 @@ class Instance:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._told = b""
+        self._length = 0
 
     def tell(self, state: DaemonState) -> None:
         """Say how we are; what a reader sees is always one whole state."""
         text = msgspec.json.encode(state)
         if text != self._told:
+            self._told = text
+            self._length = max(self._length, len(text))
             # One write over the old text, padded to its length: there is no moment of emptiness.
-            os.pwrite(self._descriptor, text.ljust(len(self._told)), 0)
-            self._told = text.ljust(len(self._told))
+            # On a full disk the old text stays; what we are here for goes on.
+            with suppress(OSError):
+                os.pwrite(self._descriptor, text.ljust(self._length), 0)
 
 
 @contextmanager

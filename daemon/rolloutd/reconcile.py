@@ -46,10 +46,12 @@ class Reconcile:
         changed = [
             each for each in discovery.candidates if has_changed(each, stamps.get(each.path))
         ]
+        unread = sum(unread_size(each, stamps.get(each.path)) for each in changed)
         if changed:
-            self._observer.expect(len(changed), sum(each.size for each in changed))
+            self._observer.expect(len(changed), unread)
         upserted = 0
-        for batch in self._batches.read(lease, changed, jobs_of(self._database, changed)):
+        jobs = jobs_of(self._database, changed)
+        for batch in self._batches.read(lease, changed, jobs, unread):
             readings = readings_of(batch)
             upserted += sum(reading.error is None for reading in readings)
             with lease.transaction() as connection:
@@ -84,6 +86,21 @@ def has_changed(candidate: Candidate, stamp: rollouts.Stamp | None) -> bool:
         candidate.mtime_ns,
         candidate.ctime_ns,
     ) != (stamp.device, stamp.inode, stamp.size, stamp.mtime_ns, stamp.ctime_ns)
+
+
+def unread_size(candidate: Candidate, stamp: rollouts.Stamp | None) -> int:
+    """How many bytes there are to be read, unless the file turns out to be another one."""
+    known = 0
+    if (
+        stamp is not None
+        and stamp.offset is not None
+        and stamp.parser_version == PARSER_VERSION
+        and (candidate.device, candidate.inode) == (stamp.device, stamp.inode)
+        and candidate.size >= stamp.offset
+        and not candidate.path.endswith(".zst")
+    ):
+        known = stamp.offset
+    return candidate.size - known
 
 
 def _portions(paths: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from rolloutd.backfill import Backfill, Report, Terms
-from rolloutd.batches import Observer
+from rolloutd.backfill import Backfill, Report
+from rolloutd.batches import Observer, Terms
 from rolloutd.errors import DatabaseUnavailable, WorkHeld
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.settings import Settings

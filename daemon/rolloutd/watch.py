@@ -17,7 +17,6 @@ from typing import Literal, TypeAlias
 
 import anyio
 import anyio.from_thread
-from anyio.abc import TaskStatus
 from watchfiles import awatch
 
 from rolloutd.filesystems import has_events
@@ -48,12 +47,14 @@ class Watcher:
 
     Attributes:
         mode: how it comes by them now.
+        armed: set once the first watch is armed, or is known to be impossible.
         restarts: how often a watch had to be armed again.
         last_event: when the last event came, epoch seconds.
     """
 
     def __init__(self, home: Path, mailbox: Mailbox, wanted: Wanted) -> None:
         self.mode: Mode = "poll"
+        self.armed = anyio.Event()
         self.restarts = 0
         self.last_event: float | None = None
         self._home = home
@@ -61,44 +62,44 @@ class Watcher:
         self._wanted = wanted
         self._names: _Stamp = _stamp(home / FILE_NAME)
 
-    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Watch for ever; started once the first watch is armed, or is known to be impossible."""
-        started = _once(task_status.started)
+    async def run(self) -> None:
+        """Watch until the mailbox is told to stop."""
         least, most = _BACKOFF_SECONDS
         backoff = least
-        while True:
-            armed = time.monotonic()
+        while not self._mailbox.stopping:
+            began = time.monotonic()
             try:
-                await self._watch(started)
+                await self._watch()
             except (OSError, RuntimeError) as error:
                 # RuntimeError is what watchfiles raises for whatever it did not expect.
-                started()
-                self.mode = "poll"
-                if time.monotonic() - armed > most:
+                if time.monotonic() - began > most:
                     backoff = least
                 delay = _NO_ROOM_SECONDS if _is_no_room(error) else backoff
                 _log.warning("%s; polling, watching again in %.1f s", _told(error), delay)
+                self._begin("poll")
                 with anyio.move_on_after(delay):
                     await self._poll(self._roots())
                 backoff = min(2 * backoff, most)
             self.restarts += 1
+
+    def _begin(self, mode: Mode) -> None:
+        if mode == "poll" and self.mode == "native":
+            _log.info("polling for changes")
+        self.mode = mode
+        if self.restarts:
             # What happened while nothing watched is found by looking.
             self._mailbox.ask_reconcile()
+        self.armed.set()
 
-    async def _watch(self, started: Callable[[], None]) -> None:
-        """Watch the roots as they are; returns when they are others."""
+    async def _watch(self) -> None:
+        """Watch the roots as they are; returns when they are others, or to stop."""
         roots = self._roots()
         paths = [self._home / name for name, stamp in roots.items() if stamp is not None]
         if not paths or not self._is_native(paths):
-            self.mode = "poll"
-            started()
+            self._begin("poll")
             await self._poll(roots)
             return
-
-        def armed() -> None:
-            self.mode = "native"
-            started()
-
+        gone = {("deleted", os.fspath(path)) for path in paths}
         watch = awatch(
             *paths,
             watch_filter=None,
@@ -108,25 +109,28 @@ class Watcher:
             yield_on_timeout=True,
             force_polling=False,
             ignore_permission_denied=True,
-            stop_event=_Armed(armed),
+            stop_event=_Armed(lambda: self._begin("native"), self._mailbox),
         )
         async with aclosing(watch) as batches:
             looked = time.monotonic()
-            async for events in batches:
+            async for changes in batches:
+                events = {(change.raw_str(), path) for change, path in changes}
                 if events:
                     self.last_event = time.time()
-                    named = ((change.raw_str(), path) for change, path in events)
-                    self._mailbox.post(tidy(os.fspath(self._home), named))
+                    self._mailbox.post(tidy(os.fspath(self._home), events))
                 if time.monotonic() - looked >= _LOOK_SECONDS:
                     looked = time.monotonic()
                     self._look_at_names()
                     if self._roots() != roots:
                         return
+                # A root made anew may have the inode of the one that is gone.
+                if events & gone:
+                    return
 
     async def _poll(self, roots: dict[str, _Stamp]) -> None:
         """Ask for a look at everything, over and over; returns when the roots are others."""
         asked = time.monotonic()
-        while self._roots() == roots:
+        while self._roots() == roots and not self._mailbox.stopping:
             await anyio.sleep(_LOOK_SECONDS)
             self._look_at_names()
             if time.monotonic() - asked >= _POLL_SECONDS:
@@ -154,17 +158,17 @@ class Watcher:
 class _Armed:
     """Passed to the watcher as its stop event: once it asks for it, it is armed."""
 
-    def __init__(self, tell: Callable[[], None]) -> None:
-        self._tell = tell
-        self._told = False
+    def __init__(self, tell: Callable[[], None], mailbox: Mailbox) -> None:
+        self._tell: Callable[[], None] | None = tell
+        self._mailbox = mailbox
         self._stopped = False
 
     def is_set(self) -> bool:
         """Called from the watcher's thread, once a step."""
-        if not self._told:
-            self._told = True
+        if self._tell is not None:
             anyio.from_thread.run_sync(self._tell)
-        return self._stopped
+            self._tell = None
+        return self._stopped or self._mailbox.stopping
 
     def set(self) -> None:
         """Called when the watch is given up."""
@@ -176,7 +180,7 @@ def _stamp(path: Path) -> _Stamp:
         status = path.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _is_no_room(error: Exception) -> bool:
@@ -188,15 +192,3 @@ def _told(error: Exception) -> str:
     if _is_no_room(error):
         return "the system has no more file watches to give (fs.inotify.max_user_watches)"
     return f"the file watch failed ({type(error).__name__})"
-
-
-def _once(call: Callable[[], None]) -> Callable[[], None]:
-    called = False
-
-    def only_once() -> None:
-        nonlocal called
-        if not called:
-            called = True
-            call()
-
-    return only_once

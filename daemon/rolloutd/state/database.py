@@ -21,12 +21,22 @@ from rolloutd.state.schema import HEAD
 BUSY_TIMEOUT_SECONDS = 30.0
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_MAGIC = b"SQLite format 3\0"
 _BEGIN = "rolloutd_begin"
 _SIDECARS = ("", "-wal", "-shm")
 
 
 class CorruptDatabase(DatabaseUnavailable):
     """The file is damaged, or no database at all; it can be moved aside and rebuilt."""
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """Another process is writing, for longer than we wait."""
+
+
+class DatabaseReplaced(DatabaseUnavailable):
+    """The path does not lead to the file that was opened any more."""
 
 
 class StateDatabase:
@@ -36,14 +46,24 @@ class StateDatabase:
     never changes the file.
     """
 
-    def __init__(self, path: Path, engine: Engine) -> None:
+    def __init__(self, path: Path, engine: Engine, descriptor: int | None = None) -> None:
         self.path = path
         self._engine = engine
         self._file = identity_of(path)
+        self._descriptor = descriptor
 
-    def is_in_place(self) -> bool:
-        """Whether the path still leads to the file that was opened."""
-        return self._file is not None and identity_of(self.path) == self._file
+    def refuse_other_file(self) -> None:
+        """See that the path still leads to the file that was opened; costs next to nothing.
+
+        Raises:
+            DatabaseReplaced: to none, or to another one.
+            CorruptDatabase: somebody has written something else over it.
+        """
+        if self._file is None or identity_of(self.path) != self._file:
+            raise DatabaseReplaced(f"{self.path}: was deleted or replaced")
+        # SQLite itself may not notice for as long as it finds all it needs in its cache and WAL.
+        if self._descriptor is not None and os.pread(self._descriptor, 16, 0) != _MAGIC:
+            raise CorruptDatabase(f"{self.path}: was overwritten")
 
     def checkpoint(self) -> None:
         """Move what the WAL holds into the database, as far as readers allow."""
@@ -69,15 +89,18 @@ class StateDatabase:
         """
         with _explained(path):
             _create_private(path)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         engine = _engine(path, "mode=rw", patience)
         try:
             with _explained(path):
                 migrate(engine, path)
-                _use_wal(engine)
+                _use_wal(engine, patience)
                 _make_private(path)
-            yield cls(path, engine)
+            yield cls(path, engine, descriptor)
         finally:
             engine.dispose()
+            # Only now: closing any descriptor of a file gives up a process's locks on it.
+            os.close(descriptor)
 
     @classmethod
     @contextmanager
@@ -184,10 +207,10 @@ def _make_private(path: Path) -> None:
                 file.chmod(0o600)
 
 
-def _use_wal(engine: Engine) -> None:
+def _use_wal(engine: Engine, patience: float) -> None:
     # Outside any transaction, and with patience: SQLite does not wait by itself for another
     # process that opens the same new file at the same time.
-    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    deadline = time.monotonic() + patience
     connection = engine.raw_connection()
     try:
         cursor = connection.cursor()
@@ -214,6 +237,7 @@ def _engine(path: Path, options: str, patience: float = BUSY_TIMEOUT_SECONDS) ->
         max_overflow=0 if writes else 4,
         connect_args={"timeout": patience, "check_same_thread": False},
     )
+
     def begin(connection: Connection) -> None:
         # A write is taken at once, so that it cannot fail for a lock halfway.
         immediate = "BEGIN IMMEDIATE" if writes else "BEGIN"
@@ -247,5 +271,9 @@ def _explain(path: Path, error: BaseException | None) -> DatabaseUnavailable:
     if isinstance(error, OSError):
         return DatabaseUnavailable(f"{path}: {error.strerror}")
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    kind = CorruptDatabase if code in _CORRUPT else DatabaseUnavailable
+    kind = DatabaseUnavailable
+    if code in _CORRUPT:
+        kind = CorruptDatabase
+    elif code in _BUSY:
+        kind = DatabaseBusy
     return kind(f"{path}: {error}")

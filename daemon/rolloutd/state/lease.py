@@ -110,16 +110,18 @@ class Lease:
             raise LeaseLost
 
 
-def claim(database: StateDatabase, work: Work, seconds: float) -> Lease | None:
+def claim(
+    database: StateDatabase, work: Work, seconds: float, owner: Owner | None = None
+) -> Lease | None:
     """Take the lease for `work`, or None if it is held, or that work is not there to be done.
 
-    Free is what nobody holds, what has expired, and what is held by a process that is provably
-    gone.
+    Free is what nobody holds, what has expired, what is held by a process that is provably
+    gone, and what `owner`, this process unless given, holds already.
     """
     with database.transaction() as connection:
         holder = read_state(connection).owner
         gone = holder.token if holder is not None and holder.is_provably_gone() else None
-        owner = Owner.this_process()
+        owner = owner or Owner.this_process()
         claimed = connection.execute(_claim(work, owner, gone, seconds)).first()
     return None if claimed is None else Lease(database, owner, seconds)
 
@@ -130,6 +132,7 @@ def _claim(work: Work, owner: Owner, gone: str | None, seconds: float) -> Any:
         state.c.owner_token.is_(None),
         state.c.lease_expires_at_ms <= now,
         state.c.owner_token == gone,
+        state.c.owner_token == owner.token,
     )
     values: dict[str, Any] = {
         "updated_at": now // 1000,

@@ -37,6 +37,7 @@ class Stamp:
     size: int | None
     mtime_ns: int | None
     ctime_ns: int | None
+    offset: int | None
     error: str | None
     parser_version: int
 
@@ -91,7 +92,7 @@ def files_of(
 
 def stamps(connection: Connection, paths: Collection[str] | None = None) -> dict[str, Stamp]:
     """Of every file that has a row, or of those of these files that have one."""
-    columns = (*_CURSOR[:5], rollouts.c.error, rollouts.c.parser_version)
+    columns = (*_CURSOR[:6], rollouts.c.error, rollouts.c.parser_version)
     query = select(rollouts.c.path, *columns)
     if paths is not None:
         query = query.where(rollouts.c.path.in_(paths))

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from rolloutd.backfill import Backfill, Report, Terms
-from rolloutd.batches import Observer
+from rolloutd.backfill import Backfill, Report
+from rolloutd.batches import Observer, Terms
 from rolloutd.progress import QuietObserver
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.state.database import StateDatabase

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from rolloutd.backfill import Terms
-from rolloutd.batches import Stopped
+from rolloutd.batches import Stopped, Terms
 from rolloutd.errors import ConfigurationError, HomeUnavailable
 from rolloutd.progress import QuietObserver
 from tests.oracle.cases_build import dumps, meta, named, user

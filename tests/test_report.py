@@ -79,7 +79,7 @@ def test_a_failed_name_cannot_write_on_the_terminal() -> None:
 
 def document_of(path: Path) -> dict[str, Any]:
     with StateDatabase.open_reader(path) as database:
-        document = status_document(database)
+        document = status_document(database, None)
     assert json.loads(json.dumps(document)) == document
     return document
 

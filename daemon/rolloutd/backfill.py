@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rolloutd.batches import Batches, Observer, Stopped, readings_of
-from rolloutd.errors import DatabaseUnavailable, HomeUnavailable, WorkHeld
+from rolloutd.batches import Batches, Observer, Stopped, Terms, readings_of
+from rolloutd.errors import HomeUnavailable, WorkHeld
 from rolloutd.indexer import Indexer
 from rolloutd.reconcile import Reconcile, Reconciled
 from rolloutd.rollout.discovery import Candidate, Discovery, discover
@@ -22,6 +22,7 @@ from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import bind_home, refuse_other_home
 from rolloutd.state.lease import BackfillState, Lease, LeaseLost, Work, claim, read_state
+from rolloutd.state.process import Owner
 from rolloutd.state.threads import delete_strays
 
 _log = logging.getLogger(__name__)
@@ -54,15 +55,6 @@ class Report:
     failures: list[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The terms on which the lease is asked for and work is cut up; times in seconds."""
-
-    batch_size: int = 200
-    lease_seconds: float = 900
-    wait_seconds: float = 30
-
-
 class Backfill:
     """One run of the pass, or of a reconcile where the pass is complete."""
 
@@ -76,6 +68,7 @@ class Backfill:
         *,
         terms: Terms,
         stopping: Callable[[], bool],
+        owner: Owner | None = None,
     ) -> None:
         self._database = database
         self._home = codex_home
@@ -83,6 +76,7 @@ class Backfill:
         self._observer = observer
         self._terms = terms
         self._stopping = stopping
+        self._owner = owner
         self._indexer = Indexer(str(codex_home), default_provider)
         self._batches = Batches(pool, observer, terms.batch_size, stopping)
         self._reconcile = Reconcile(database, self._indexer, self._batches, observer)
@@ -117,10 +111,7 @@ class Backfill:
             with self._database.reading() as connection:
                 raise WorkHeld(f"taken over: {describe_holder(read_state(connection))}") from error
         report = self._report(done, time.monotonic() - began)
-        if not self._database.is_in_place():
-            raise DatabaseUnavailable(
-                f"{self._database.path}: deleted or replaced while it was worked on; run again"
-            )
+        self._database.refuse_other_file()
         return report
 
     def _obtain(self, *, rebuild: bool) -> tuple[Work, Lease]:
@@ -130,7 +121,7 @@ class Backfill:
                 state = read_state(connection)
             work = Work.RECONCILE if state.status == "complete" else Work.BACKFILL
             work = Work.REBUILD if rebuild else work
-            lease = claim(self._database, work, self._terms.lease_seconds)
+            lease = claim(self._database, work, self._terms.lease_seconds, self._owner)
             if lease is not None:
                 return work, lease
             if time.monotonic() >= deadline:
@@ -203,10 +194,11 @@ class Backfill:
         if state.last_watermark is not None:
             done = order_of(state.last_watermark)
             todo = [candidate for candidate in todo if order_of(candidate.path) > done]
-        self._observer.expect(len(todo), sum(candidate.size for candidate in todo))
+        unread = sum(candidate.size for candidate in todo)
+        self._observer.expect(len(todo), unread)
         scanned, upserted, failed = state.scanned, state.upserted, state.failed
         jobs = (Job(each.path, each.size) for each in todo if each.problem is None)
-        for batch in self._batches.read(todo, jobs):
+        for batch in self._batches.read(todo, jobs, unread):
             readings = readings_of(batch)
             scanned += len(batch)
             upserted += sum(reading.error is None for reading in readings)

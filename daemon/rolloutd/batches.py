@@ -1,6 +1,7 @@
 """Reading many rollouts, a batch at a time: the part that backfill and reconcile share."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from rolloutd.errors import RolloutdError
@@ -8,11 +9,15 @@ from rolloutd.records import Reading
 from rolloutd.rollout.discovery import Candidate
 from rolloutd.rollout.messages import Job
 from rolloutd.rollout.names import encoding_of, is_archived
-from rolloutd.rollout.pool import ReaderPool
+from rolloutd.rollout.pool import ReaderPool, read_here
 from rolloutd.state.lease import BackfillState
 
 # A batch of long texts is cut short: it is held, and written, as a whole.
 _BATCH_WEIGHT = 8 * 1024 * 1024
+
+# So little is read before other processes could be started for it.
+_FEW_FILES = 64
+FEW_BYTES = 16 * 1024 * 1024
 
 
 class Stopped(RolloutdError):
@@ -20,6 +25,15 @@ class Stopped(RolloutdError):
 
     def __init__(self) -> None:
         super().__init__("interrupted; what was done is kept, the next run goes on from there")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms on which the lease is asked for and work is cut up; times in seconds."""
+
+    batch_size: int = 200
+    lease_seconds: float = 900
+    wait_seconds: float = 30
 
 
 class Observer(Protocol):
@@ -45,23 +59,33 @@ class Outcome(NamedTuple):
 class Batches:
     """Reads candidates in their order.
 
-    `taken` is how many bytes were read so far.
+    `taken` is how many bytes were read so far. `meanwhile`, if given, is called several times a
+    second during long reading, outside of any transaction.
     """
 
     def __init__(
-        self, pool: ReaderPool, observer: Observer, size: int, stopping: Callable[[], bool]
+        self,
+        pool: ReaderPool,
+        observer: Observer,
+        size: int,
+        stopping: Callable[[], bool],
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
         self.taken = 0
         self._pool = pool
+        self._home = pool.home
         self._observer = observer
         self._size = size
         self._stopping = stopping
+        self._meanwhile = meanwhile
 
-    def read(self, candidates: Sequence[Candidate], jobs: Iterable[Job]) -> Iterator[list[Outcome]]:
+    def read(
+        self, candidates: Sequence[Candidate], jobs: Iterable[Job], unread: int
+    ) -> Iterator[list[Outcome]]:
         """Batches of outcomes, of the candidates in their order.
 
-        `jobs` are those of the candidates that have no problem. When stopping, a last batch
-        holds what was read by then.
+        `jobs` are those of the candidates that have no problem, with about `unread` bytes to be
+        read. When stopping, a last batch holds what was read by then.
 
         Raises:
             Stopped: after that batch.
@@ -71,10 +95,13 @@ class Batches:
             self.taken += taken
             self._observer.advance(0, taken)
             self._stop_if_asked()
+            if self._meanwhile is not None and not light:
+                self._meanwhile()
 
         batch: list[Outcome] = []
         weight = 0
-        results = self._pool.read(jobs, tick)
+        light = len(candidates) <= _FEW_FILES and unread <= FEW_BYTES
+        results = read_here(self._home, jobs, tick) if light else self._pool.read(jobs, tick)
         try:
             for candidate in candidates:
                 if candidate.problem is None:

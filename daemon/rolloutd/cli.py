@@ -33,6 +33,8 @@ ModelProvider = Annotated[
         help="Provider of threads that name none; by default that of Codex's own config.toml."
     ),
 ]
+BatchSize = Annotated[int | None, typer.Option(help="Files a transaction.")]
+LeaseSeconds = Annotated[float | None, typer.Option(help="How long a claim holds.")]
 LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
 LogFormat = Annotated[str | None, typer.Option(help="auto, console, plain, journal or json.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -68,8 +70,8 @@ def backfill(  # noqa: PLR0913
     codex_home: CodexHome = None,
     database: Database = None,
     model_provider: ModelProvider = None,
-    batch_size: Annotated[int | None, typer.Option(help="Files a transaction.")] = None,
-    lease_seconds: Annotated[float | None, typer.Option(help="How long a claim holds.")] = None,
+    batch_size: BatchSize = None,
+    lease_seconds: LeaseSeconds = None,
     wait_seconds: Annotated[
         float | None, typer.Option(help="How long to wait for another worker.")
     ] = None,
@@ -100,6 +102,42 @@ def backfill(  # noqa: PLR0913
 
 
 @app.command()
+def run(  # noqa: PLR0913
+    *,
+    codex_home: CodexHome = None,
+    database: Database = None,
+    model_provider: ModelProvider = None,
+    batch_size: BatchSize = None,
+    lease_seconds: LeaseSeconds = None,
+    reconcile_seconds: Annotated[
+        float | None, typer.Option(help="How often to compare every file with its row.")
+    ] = None,
+    watch: Annotated[str | None, typer.Option(help="auto, native or poll.")] = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Keep the index true until SIGTERM or Ctrl-C; SIGHUP looks at every file now.
+
+    Exit codes: 0 stopped; 74 the database cannot be used; 75 a daemon runs on it already;
+    78 configuration.
+    """
+    settings = _settings(
+        codex_home=codex_home,
+        database=database,
+        model_provider=model_provider,
+        backfill_batch_size=batch_size,
+        backfill_lease_seconds=lease_seconds,
+        reconcile_seconds=reconcile_seconds,
+        watch=watch,
+        log_level=log_level,
+        log_format=log_format,
+    )
+    from rolloutd.daemon import run_daemon
+
+    run_daemon(settings)
+
+
+@app.command()
 def status(
     *,
     as_json: Json = False,
@@ -108,15 +146,16 @@ def status(
     log_level: LogLevel = None,
     log_format: LogFormat = None,
 ) -> None:
-    """Show how far the backfill is, who works on it, and what the database holds."""
+    """Show how the daemon is, how far the backfill is, and what the database holds."""
     settings = _settings(
         codex_home=codex_home, database=database, log_level=log_level, log_format=log_format
     )
     from rolloutd import report
+    from rolloutd.instance import running_daemon
     from rolloutd.state.database import StateDatabase
 
     with StateDatabase.open_reader(settings.database) as opened:
-        document = report.status_document(opened)
+        document = report.status_document(opened, running_daemon(settings.database))
     _print(document if as_json else report.status_lines(document, time.time()))
 
 

@@ -19,6 +19,10 @@ class DatabaseUnavailable(RolloutdError):
     exit_code = 74
 
 
+class DatabaseRefused(DatabaseUnavailable):
+    """Another program's, or one that a newer rolloutd has written: waiting will not mend that."""
+
+
 class WorkHeld(RolloutdError):
     """Another live process holds the work."""
 

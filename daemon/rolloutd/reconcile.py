@@ -43,18 +43,23 @@ class Reconcile:
         """
         to_read = {each.path: each for each in discovery.candidates}
         absent = []
+        unread = sum(each.size for each in discovery.candidates)
         with self._database.reading() as connection:
             for path, row in rollouts.seen(connection):
                 candidate = to_read.get(path)
                 if candidate is None:
                     absent.append(path)
-                elif not has_changed(candidate, row):
+                elif has_changed(candidate, row):
+                    unread -= offset_of(candidate, row)
+                else:
+                    unread -= candidate.size
                     del to_read[path]
         changed = list(to_read.values())
         if changed:
-            self._observer.expect(len(changed), sum(each.size for each in changed))
+            self._observer.expect(len(changed), unread)
         upserted = 0
-        for batch in self._batches.read(changed, self._jobs(changed)):
+        jobs = jobs_of(self._database, changed)
+        for batch in self._batches.read(changed, jobs, unread):
             readings = readings_of(batch)
             upserted += sum(reading.error is None for reading in readings)
             absent += [each.path for each, reading in batch if reading is None]
@@ -67,12 +72,14 @@ class Reconcile:
                 self._indexer.store(connection, [], paths)
         return Reconciled(len(discovery.candidates), upserted, len(gone))
 
-    def _jobs(self, candidates: Iterable[Candidate]) -> Iterator[Job]:
-        for candidate in candidates:
-            if candidate.problem is None:
-                with self._database.reading() as connection:
-                    known = rollouts.known(connection, candidate.path)
-                yield Job(candidate.path, candidate.size, known)
+
+def jobs_of(database: StateDatabase, candidates: Iterable[Candidate]) -> Iterator[Job]:
+    """What is to be read of those that have no problem, each from where reading stopped."""
+    for candidate in candidates:
+        if candidate.problem is None:
+            with database.reading() as connection:
+                known = rollouts.known(connection, candidate.path)
+            yield Job(candidate.path, candidate.size, known)
 
 
 def has_changed(candidate: Candidate, row: rollouts.Seen | None) -> bool:
@@ -82,6 +89,21 @@ def has_changed(candidate: Candidate, row: rollouts.Seen | None) -> bool:
     if candidate.problem is not None:
         return row.error != candidate.problem
     return candidate.stamp != row.stamp
+
+
+def offset_of(candidate: Candidate, row: rollouts.Seen | None) -> int:
+    """From where a file is to be read, unless it turns out to be another one."""
+    if (
+        row is None
+        or row.stamp is None
+        or candidate.stamp is None
+        or row.parser_version != PARSER_VERSION
+        or candidate.path.endswith(".zst")
+        or candidate.stamp[:2] != row.stamp[:2]
+        or candidate.size < row.offset
+    ):
+        return 0
+    return row.offset
 
 
 def _portions(paths: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from rolloutd import __version__
 from rolloutd.backfill import Report
+from rolloutd.instance import DaemonState
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import home_of
@@ -44,8 +47,8 @@ def backfill_lines(report: Report) -> list[str]:
     return lines
 
 
-def status_document(database: StateDatabase) -> dict[str, Any]:
-    """`status --json`."""
+def status_document(database: StateDatabase, daemon: DaemonState | None) -> dict[str, Any]:
+    """`status --json`; `daemon` is null where none runs."""
     with database.reading() as connection:
         state = read_state(connection)
         totals = rollouts.totals(connection)
@@ -55,6 +58,7 @@ def status_document(database: StateDatabase) -> dict[str, Any]:
         "version": __version__,
         "codex_home": home,
         "database": str(database.path),
+        "daemon": None if daemon is None else msgspec.to_builtins(daemon),
         "backfill": _state_document(state),
         "rollouts": {
             "indexed": totals.indexed,
@@ -96,6 +100,7 @@ def status_lines(document: dict[str, Any], now: float) -> Sequence[str]:
         f"rolloutd   {document['version']}",
         f"home       {document['codex_home'] or 'none yet'}",
         f"database   {document['database']}",
+        *_daemon_lines(document["daemon"], now),
         f"backfill   {_progress(backfill, now)}",
         (
             f"rollouts   {files['indexed']} indexed, {files['failed']} failed, "
@@ -106,7 +111,25 @@ def status_lines(document: dict[str, Any], now: float) -> Sequence[str]:
     owner = backfill["owner"]
     if owner is not None:
         state = "gone" if owner["gone"] else f"since {age_text(now - owner['since'])}"
-        lines.insert(4, f"worker     process {owner['pid']} on {owner['host']}, {state}")
+        lines.append(f"worker     process {owner['pid']} on {owner['host']}, {state}")
+    return lines
+
+
+def _daemon_lines(daemon: dict[str, Any] | None, now: float) -> list[str]:
+    if daemon is None:
+        return ["daemon     none runs"]
+    age = age_text(now - daemon["since_ms"] / 1000)
+    parts = [daemon["phase"], {"native": "file events", "poll": "polling"}[daemon["watch"]]]
+    for word, key in (("last event", "last_event_ms"), ("reconcile", "last_reconcile_ms")):
+        if daemon[key] is not None:
+            parts.append(f"{word} {age_text(now - daemon[key] / 1000)} ago")
+    if daemon["lag_ms"] is not None:
+        parts.append(f"lag {daemon['lag_ms']} ms")
+    if daemon["queue"]:
+        parts.append(f"{daemon['queue']} waiting")
+    lines = [f"daemon     process {daemon['pid']} for {age}", f"           {', '.join(parts)}"]
+    if daemon["problem"]:
+        lines.append(f"problem    {printable(daemon['problem'])}")
     return lines
 
 

@@ -83,7 +83,8 @@ def run_backfill(settings: Settings, *, rebuild: bool) -> "Report":
 def _backfill_once(
     settings: Settings, pool: ReaderPool, observer: "Observer", stop: StopRequest, *, rebuild: bool
 ) -> "Report":
-    from rolloutd.backfill import Backfill, Terms
+    from rolloutd.backfill import Backfill
+    from rolloutd.batches import Terms
     from rolloutd.state.database import StateDatabase
 
     terms = Terms(

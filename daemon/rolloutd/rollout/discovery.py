@@ -138,16 +138,42 @@ def walk(home: Path, relative: str) -> Iterator[Candidate]:
             )
 
 
-def _candidate(path: str, entry: os.DirEntry[str]) -> Candidate | None:
-    text = watermark_text(path)
-    if text != path:
-        return Candidate(text, problem="file name is not UTF-8")
+def look(home: Path, path: str) -> Candidate | None:
+    """One file by its watermark, as a walk would have found it; None if it is not there.
+
+    Not there is also what a walk would not come by: below a symbolic link, or not named like a
+    rollout.
+
+    Raises:
+        OSError: it cannot be told.
+    """
+    *directories, name = path.split("/")
+    if directories[0] not in ROOTS or not is_rollout_name(name):
+        return None
+    here = os.fspath(home)
     try:
-        status = entry.stat(follow_symlinks=False)
+        for depth, directory in enumerate(directories):
+            here = f"{here}/{directory}"
+            if not stat.S_ISDIR((os.lstat if depth else os.stat)(here).st_mode):
+                return None
+        return _from_status(path, os.lstat(f"{here}/{name}"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _candidate(path: str, entry: os.DirEntry[str]) -> Candidate | None:
+    try:
+        return _from_status(path, entry.stat(follow_symlinks=False))
     except FileNotFoundError:
         return None
     except OSError as error:
-        return Candidate(path, problem=str(error.strerror))
+        return Candidate(watermark_text(path), problem=str(error.strerror))
+
+
+def _from_status(path: str, status: os.stat_result) -> Candidate:
+    text = watermark_text(path)
+    if text != path:
+        return Candidate(text, problem="file name is not UTF-8")
     problem = describe_irregular(status.st_mode)
     if problem is not None:
         return Candidate(path, problem=problem)

@@ -74,3 +74,15 @@ def watermark_text(relative: str) -> str:
 def order_of(watermark: str) -> bytes:
     """Sort key: watermarks are processed in the order of their bytes."""
     return os.fsencode(watermark)
+
+
+def elsewhere(watermark: str) -> tuple[str, ...]:
+    """Where Codex would have moved a file to in archiving it, or in taking it out again."""
+    root, name = watermark.split("/", 1)[0], PurePosixPath(watermark).name
+    match = _NAME.fullmatch(name)
+    if root == "sessions":
+        return (f"archived_sessions/{name}",)
+    if match is None:
+        return ()
+    year, month, day = match["time"][:10].split("-")
+    return (f"sessions/{year}/{month}/{day}/{name}",)

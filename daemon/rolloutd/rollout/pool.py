@@ -21,6 +21,7 @@ from rolloutd.records import Reading
 from rolloutd.rollout.lines import LINE_LIMIT_BYTES
 from rolloutd.rollout.messages import Frames, Job, Told, decode_told, framed, read_some
 from rolloutd.rollout.names import encoding_of, is_archived
+from rolloutd.rollout.reading import read_rollout
 
 # More readers than this would wait for the disk, or for the one writer.
 MOST_READERS = 4
@@ -50,6 +51,28 @@ _LINUX = hasattr(os, "sched_getaffinity")
 
 class ReadersUnavailable(RolloutdError):
     """No reader process can be started: nothing can be said of any rollout."""
+
+
+def read_here(
+    home: str, jobs: Iterable[Job], tick: Callable[[int], None]
+) -> Iterator[tuple[Job, Reading | None]]:
+    """As `ReaderPool.read`, in this process: for little work, or where one file is at stake."""
+    for job in jobs:
+        taken = 0
+
+        def on_bytes(count: int) -> None:
+            nonlocal taken
+            taken += count
+            tick(count)
+
+        try:
+            reading = read_rollout(home, job.path, job.known, on_bytes=on_bytes)
+        except FileNotFoundError:
+            tick(0)
+            yield job, None
+        else:
+            tick(reading.read - taken)
+            yield job, reading
 
 
 class _Reader:
@@ -133,7 +156,7 @@ class ReaderPool:
     def __init__(
         self, home: str, count: int | None = None, *, line_limit: int = LINE_LIMIT_BYTES
     ) -> None:
-        self._home = home
+        self.home = home
         self._count = reader_count() if count is None else count
         self._line_limit = line_limit
         self._readers: list[_Reader] = []
@@ -145,7 +168,7 @@ class ReaderPool:
     def start(self) -> None:
         """Start the processes now, rather than at the first job."""
         while len(self._readers) < self._count:
-            self._readers.append(_Reader(self._home, self._line_limit))
+            self._readers.append(_Reader(self.home, self._line_limit))
 
     def __exit__(
         self,
@@ -153,6 +176,10 @@ class ReaderPool:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End the processes; the next `read` starts others."""
         for reader in self._readers:
             reader.end()
         self._readers.clear()
@@ -165,9 +192,11 @@ class ReaderPool:
         `tick` is called several times a second, with the bytes read since its last call; what
         it raises ends the reading.
         """
-        self.start()
         pending = enumerate(jobs)
         upcoming = next(pending, None)
+        if upcoming is None:
+            return
+        self.start()
         results = _Results()
         try:
             while True:
@@ -231,7 +260,7 @@ class ReaderPool:
             self._stillborn += 1
             if self._stillborn >= _STARTS:
                 raise ReadersUnavailable(f"the reader processes do not start: exit code {code}")
-        successor = _Reader(self._home, self._line_limit)
+        successor = _Reader(self.home, self._line_limit)
         self._readers[self._readers.index(reader)] = successor
         if reader.greeted and reader.jobs and results.blame(reader.jobs[0][0]) > 1:
             number, job = reader.done()

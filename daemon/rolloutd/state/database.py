@@ -38,6 +38,10 @@ class CorruptDatabase(DatabaseUnavailable):
     """The file is damaged, or no database at all; it can be moved aside and rebuilt."""
 
 
+class DatabaseReplaced(DatabaseUnavailable):
+    """The path does not lead to the file that was opened any more."""
+
+
 class StateDatabase:
     """An open database. Whoever opens it closes it, and passes it on until then.
 
@@ -45,15 +49,49 @@ class StateDatabase:
     never changes the file.
     """
 
-    def __init__(self, path: Path, engine: Engine) -> None:
+    def __init__(
+        self,
+        path: Path,
+        engine: Engine,
+        descriptor: int | None = None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self.path = path
+        self._patience = patience
         self._engine = engine
         self._file = identity_of(path)
+        self._descriptor = descriptor
+
+    def refuse_other_file(self) -> None:
+        """See that the path still leads to the file that was opened; costs next to nothing.
+
+        Raises:
+            DatabaseReplaced: to none, or to another one.
+            CorruptDatabase: somebody has written something else over it.
+        """
+        if self._file is None or identity_of(self.path) != self._file:
+            raise DatabaseReplaced(f"{self.path}: deleted or replaced while it was worked on")
+        # SQLite itself may not notice for as long as it finds all it needs in its cache and WAL.
+        if self._descriptor is not None and os.pread(self._descriptor, 16, 0) != _MAGIC:
+            raise CorruptDatabase(f"{self.path}: was overwritten")
+
+    def checkpoint(self) -> None:
+        """Move what the WAL holds into the database, as far as readers allow."""
+        with explained(self.path):
+            connection = self._engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.close()
 
     @classmethod
     @contextmanager
-    def open_writer(cls, path: Path) -> Iterator["StateDatabase"]:
+    def open_writer(
+        cls, path: Path, *, patience: float = PATIENCE_SECONDS
+    ) -> Iterator["StateDatabase"]:
         """Open for writing; create or migrate where needed.
+
+        `patience` is how long to wait for another process's transaction, in seconds.
 
         Raises:
             CorruptDatabase: see there; `set_aside` makes room for a new one.
@@ -61,15 +99,18 @@ class StateDatabase:
         """
         with explained(path):
             _create_private(path)
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         engine = open_engine(path, writes=True)
         try:
             with explained(path):
-                migrate(engine, path)
-                use_wal(engine)
+                migrate(engine, path, patience)
+                use_wal(engine, patience)
                 _make_private(path)
-            yield cls(path, engine)
+            yield cls(path, engine, descriptor, patience)
         finally:
             engine.dispose()
+            # Only now: closing any descriptor of a file gives up a process's locks on it.
+            os.close(descriptor)
 
     @classmethod
     @contextmanager
@@ -97,18 +138,16 @@ class StateDatabase:
             engine.dispose()
 
     @contextmanager
-    def transaction(self, patience: float = PATIENCE_SECONDS) -> Iterator[Connection]:
+    def transaction(self, patience: float | None = None) -> Iterator[Connection]:
         """A write transaction, taken at once; committed at the end unless an error passes.
 
         Raises:
-            DatabaseBusy: another process kept the write lock for `patience` seconds.
+            DatabaseBusy: another process kept the write lock for `patience` seconds (as long as
+                was said when opening, unless given).
         """
-        with explained(self.path), writing(self._engine, patience) as connection:
+        seconds = self._patience if patience is None else patience
+        with explained(self.path), writing(self._engine, seconds) as connection:
             yield connection
-
-    def is_in_place(self) -> bool:
-        """Whether the path still leads to the file that was opened."""
-        return self._file is not None and identity_of(self.path) == self._file
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

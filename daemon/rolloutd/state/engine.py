@@ -83,13 +83,13 @@ def writing(engine: Engine, patience: float = PATIENCE_SECONDS) -> Iterator[Conn
             return
 
 
-def use_wal(engine: Engine) -> None:
+def use_wal(engine: Engine, patience: float) -> None:
     """Turn the write-ahead log on.
 
     Outside any transaction, and with patience: SQLite does not wait by itself for another
     process that opens the same new file at the same time.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     connection = engine.raw_connection()
     try:
         cursor = connection.cursor()

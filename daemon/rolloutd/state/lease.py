@@ -133,13 +133,15 @@ class Lease:
             raise LeaseLost
 
 
-def claim(database: StateDatabase, work: Work, seconds: float) -> Lease | None:
+def claim(
+    database: StateDatabase, work: Work, seconds: float, owner: Owner | None = None
+) -> Lease | None:
     """Take the lease for `work`, or None if it is held, or that work is not there to be done.
 
-    Free is what nobody holds, what has expired, and what is held by a process that is provably
-    gone.
+    Free is what nobody holds, what has expired, what is held by a process that is provably
+    gone, and what `owner`, this process unless given, holds already.
     """
-    owner = Owner.this_process()
+    owner = owner or Owner.this_process()
     try:
         with database.transaction(_CLAIM_PATIENCE_SECONDS) as connection:
             holder = read_state(connection).owner
@@ -156,6 +158,7 @@ def _claim(work: Work, owner: Owner, gone: str | None, seconds: float) -> Any:
         state.c.owner_token.is_(None),
         state.c.lease_expires_at_ms <= now,
         state.c.owner_token == gone,
+        state.c.owner_token == owner.token,
     )
     values: dict[str, Any] = {
         "updated_at": now // 1000,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, insert, text
 
-from rolloutd.errors import DatabaseUnavailable
+from rolloutd.errors import DatabaseRefused
 from rolloutd.resources import resource
 from rolloutd.state.engine import reading, writing
 from rolloutd.state.schema import APPLICATION_ID, HEAD, backfill_state, metadata
@@ -20,33 +20,35 @@ def revision_of(connection: Connection, path: Path) -> str | None:
     """The revision a database is at; None if there is nothing in it yet.
 
     Raises:
-        DatabaseUnavailable: it is another program's.
+        DatabaseRefused: it is another program's.
     """
     mark = connection.execute(text("PRAGMA application_id")).scalar()
     if mark == APPLICATION_ID:
         return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
     if mark or connection.execute(text("SELECT 1 FROM sqlite_master LIMIT 1")).first():
-        raise DatabaseUnavailable(f"{path}: another program's database; rolloutd leaves it alone")
+        raise DatabaseRefused(f"{path}: another program's database; rolloutd leaves it alone")
     return None
 
 
-def migrate(engine: Engine, path: Path) -> None:
+def migrate(engine: Engine, path: Path, patience: float) -> None:
     """Make the database one of revision `HEAD`, whatever it was.
 
+    `patience` is how long to wait for another process's transaction, in seconds.
+
     Raises:
-        DatabaseUnavailable: it is newer than this program, or another program's.
+        DatabaseRefused: it is newer than this program, or another program's.
     """
     with reading(engine) as connection:
         revision = revision_of(connection, path)
     if revision is None:
-        with writing(engine) as connection:
+        with writing(engine, patience) as connection:
             # Another process may have made it since.
             revision = revision_of(connection, path)
             if revision is None:
                 _create(connection)
                 return
     if revision != HEAD:
-        _upgrade(engine, path, revision)
+        _upgrade(engine, path, revision, patience)
 
 
 def _create(connection: Connection) -> None:
@@ -57,7 +59,7 @@ def _create(connection: Connection) -> None:
     connection.execute(insert(backfill_state).values(id=1, status="pending", updated_at=0))
 
 
-def _upgrade(engine: Engine, path: Path, revision: str) -> None:
+def _upgrade(engine: Engine, path: Path, revision: str, patience: float) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -66,10 +68,10 @@ def _upgrade(engine: Engine, path: Path, revision: str) -> None:
     config.set_main_option("script_location", str(resource("migrations")).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if revision not in known:
-        raise DatabaseUnavailable(
+        raise DatabaseRefused(
             f"{path}: written by a newer rolloutd (revision {revision}, this one knows {HEAD}); "
             "upgrade rolloutd, or set another database"
         )
-    with writing(engine) as connection:
+    with writing(engine, patience) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

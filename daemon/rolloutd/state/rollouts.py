@@ -24,6 +24,7 @@ class Seen(NamedTuple):
     """What a row says of the file when it was read; no stamp if it could not be opened."""
 
     stamp: FileStamp | None
+    offset: int
     error: str | None
     parser_version: int
 
@@ -82,11 +83,20 @@ def _file_summary(row: Any) -> FileSummary | None:
     return FileSummary(row.path, bool(row.archived), row.mtime_ns, summary)
 
 
-def seen(connection: Connection) -> Iterator[tuple[str, Seen]]:
-    """What each row says of its file, one at a time: there may be hundreds of thousands."""
-    query = select(rollouts.c.path, rollouts.c.error, rollouts.c.parser_version, *_STAMP)
-    for path, error, parser_version, *stamp in connection.execute(query):
-        yield path, Seen(None if stamp[0] is None else FileStamp(*stamp), error, parser_version)
+def seen(
+    connection: Connection, paths: Collection[str] | None = None
+) -> Iterator[tuple[str, Seen]]:
+    """What each row says of its file, or each of these files', one at a time.
+
+    There may be hundreds of thousands.
+    """
+    columns = (rollouts.c.path, rollouts.c.offset, rollouts.c.error, rollouts.c.parser_version)
+    query = select(*columns, *_STAMP)
+    if paths is not None:
+        query = query.where(rollouts.c.path.in_(paths))
+    for path, offset, error, parser_version, *stamp in connection.execute(query):
+        known = None if stamp[0] is None else FileStamp(*stamp)
+        yield path, Seen(known, offset or 0, error, parser_version)
 
 
 def known(connection: Connection, path: str) -> Known | None:

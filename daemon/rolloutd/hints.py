@@ -1,0 +1,124 @@
+"""Hints: where something may have changed. They say where to look, never what is true there.
+
+The tidying of events is a pure function; the mailbox hands its results from the tasks that
+listen to the thread that works.
+"""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from rolloutd.rollout.names import ROOTS, is_rollout_name
+
+# Of more events at once than this, some have probably been dropped by the kernel in silence.
+FLOOD_EVENTS = 2000
+# So many places are remembered at most.
+MOST_PLACES = 20_000
+
+
+@dataclass(slots=True)
+class Hints:
+    """Places to look at, relative to the home, in the order in which they were told.
+
+    `names` says that the session index has changed, `everything` asks for a reconcile before
+    long, `urgent` for one now.
+    """
+
+    files: dict[str, None] = field(default_factory=dict)
+    directories: dict[str, None] = field(default_factory=dict)
+    names: bool = False
+    everything: bool = False
+    urgent: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.directories or self.names or self.everything or self.urgent)
+
+    def add(self, other: "Hints") -> None:
+        """Take over what another one says."""
+        self.files |= other.files
+        self.directories |= other.directories
+        self.names = self.names or other.names
+        self.everything = self.everything or other.everything
+        self.urgent = self.urgent or other.urgent
+        if len(self.files) + len(self.directories) > MOST_PLACES:
+            # As when nobody has taken them for long; it is less work to look everywhere.
+            self.files.clear()
+            self.directories.clear()
+            self.everything = True
+
+
+def tidy(home: str, events: Iterable[tuple[str, str]]) -> Hints:
+    """Hints from events, each `added`, `modified` or `deleted` with an absolute path.
+
+    A rollout's name is a file to look at. Anything else that appears, or can be listed again, may
+    be a directory, with files in it that no event tells of; one that disappears may have held
+    files, which only a reconcile can find to be gone.
+    """
+    hints = Hints()
+    prefix = home.rstrip("/") + "/"
+    count = 0
+    for kind, path in events:
+        count += 1
+        relative = path.removeprefix(prefix)
+        parts = PurePath(relative).parts
+        if relative == path or not parts or parts[0] not in ROOTS:
+            continue
+        if is_rollout_name(parts[-1]):
+            hints.files[relative] = None
+        elif kind == "deleted":
+            hints.everything = True
+        else:
+            hints.directories[relative] = None
+    if count >= FLOOD_EVENTS:
+        hints.everything = True
+    return hints
+
+
+class Mailbox:
+    """Where hints wait until the worker has time for them; any thread may post."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._hints = Hints()
+        self._stopping = False
+
+    def post(self, hints: Hints) -> None:
+        """Add hints."""
+        with self._condition:
+            self._hints.add(hints)
+            self._condition.notify_all()
+
+    def ask_reconcile(self, *, urgent: bool = False) -> None:
+        """Ask that everything be looked at, without there having been an event."""
+        self.post(Hints(everything=True, urgent=urgent))
+
+    def stop(self) -> None:
+        """Ask the worker to stop."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify_all()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker is to stop."""
+        return self._stopping
+
+    def waiting(self) -> int:
+        """How many files and directories are to be looked at."""
+        with self._condition:
+            return len(self._hints.files) + len(self._hints.directories)
+
+    def take(self, timeout: float, most: int) -> Hints:
+        """The oldest hints, at most so many files; none if none come within `timeout` seconds."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._hints or self._stopping, timeout)
+            taken, self._hints = self._hints, Hints()
+            for path in list(taken.files)[most:]:
+                self._hints.files[path] = taken.files.pop(path)
+            return taken
+
+    def wait(self, timeout: float) -> None:
+        """Wait so many seconds, or until asked to stop; hints stay where they are."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._stopping, timeout)

@@ -1,0 +1,206 @@
+"""The worker of the daemon: keeps one database true, for as long as it is let.
+
+One thread does all of it: opens the database, has the backfill done, then stays in the steady
+state. What goes wrong with the database or the home is waited out here, and nowhere else.
+"""
+
+import logging
+import time
+from dataclasses import replace
+
+from rolloutd.backfill import Backfill, describe_holder
+from rolloutd.batches import Stopped
+from rolloutd.errors import (
+    DatabaseRefused,
+    DatabaseUnavailable,
+    HomeUnavailable,
+    RolloutdError,
+    WorkHeld,
+)
+from rolloutd.hints import Mailbox
+from rolloutd.rollout.pool import ReaderPool
+from rolloutd.state.database import (
+    CorruptDatabase,
+    DatabaseBusy,
+    DatabaseReplaced,
+    StateDatabase,
+    identity_of,
+    set_aside,
+)
+from rolloutd.state.lease import BackfillState, Lease, LeaseLost, Work, claim
+from rolloutd.state.process import Owner
+from rolloutd.steady import Keeping, Progress, Steady
+
+_log = logging.getLogger(__name__)
+
+_WAIT_SECONDS = 1.0
+_BACKOFF_SECONDS = (0.1, 5.0)
+# Another process's transaction is waited for only so long at a time: we may have to stop.
+_PATIENCE_SECONDS = 0.5
+
+
+class Monitor:
+    """Keeps the database true until it is asked to stop; an `Observer` of its own work."""
+
+    def __init__(self, keeping: Keeping, mailbox: Mailbox, progress: Progress) -> None:
+        self._keeping = keeping
+        self._mailbox = mailbox
+        self._progress = progress
+        # One claim for the daemon's life: what it held before an error, it may go on with.
+        self._owner = Owner.this_process()
+        self._said: str | None = None
+        self._was_open = False
+        self._backoff = _BACKOFF_SECONDS[0]
+
+    def run(self) -> None:
+        """Keep on; returns once asked to stop.
+
+        Raises:
+            RolloutdError: what waiting would not mend.
+        """
+        try:
+            while not self._mailbox.stopping:
+                self._attempt()
+        except Stopped:
+            pass
+
+    def _attempt(self) -> None:
+        file = identity_of(self._keeping.database)
+        try:
+            self._open()
+        except (LeaseLost, DatabaseReplaced) as error:
+            self._fail(error)
+        except CorruptDatabase as error:
+            self._fail(error)
+            self._set_aside(file)
+            self._pause()
+        except DatabaseUnavailable as error:
+            # Another process may have moved it aside while we opened it.
+            is_same = file is None or identity_of(self._keeping.database) == file
+            if is_same and not self._may_pass(error):
+                raise
+            self._fail(error)
+            self._pause()
+
+    def _open(self) -> None:
+        with StateDatabase.open_writer(
+            self._keeping.database, patience=_PATIENCE_SECONDS
+        ) as database:
+            try:
+                self._keep(database)
+            except Stopped:
+                database.checkpoint()
+                raise
+
+    def _keep(self, database: StateDatabase) -> None:
+        seconds = self._keeping.terms.lease_seconds
+        with ReaderPool(str(self._keeping.codex_home)) as pool:
+            lease = None
+            while lease is None:
+                self._backfill(database, pool)
+                lease = claim(database, Work.RECONCILE, seconds, self._owner)
+            pool.end()
+            self._follow(database, pool, lease)
+
+    def _follow(self, database: StateDatabase, pool: ReaderPool, lease: Lease) -> None:
+        self._well()
+        self._progress.last_reconcile = time.time()
+        self._enter("following")
+        with lease.kept():
+            Steady(
+                database, self._keeping, pool, lease, self._mailbox, self, progress=self._progress
+            ).run()
+
+    def _backfill(self, database: StateDatabase, pool: ReaderPool) -> None:
+        """Have the backfill done, however long we have to wait for it."""
+        keeping = self._keeping
+        backfill = Backfill(
+            database,
+            keeping.codex_home,
+            keeping.default_provider,
+            pool,
+            self,
+            terms=replace(keeping.terms, wait_seconds=_WAIT_SECONDS),
+            stopping=lambda: self._mailbox.stopping,
+            owner=self._owner,
+        )
+        while True:
+            self._enter("backfill")
+            try:
+                report = backfill.run()
+            except HomeUnavailable as error:
+                pool.end()
+                self._wait(str(error))
+                self._mailbox.wait(_WAIT_SECONDS)
+            except WorkHeld:
+                pass  # `wait` has said so.
+            else:
+                _log.info(
+                    "the database is true: %d files, %d indexed now, %d failed, in %.1f s",
+                    report.scanned,
+                    report.upserted,
+                    report.failed,
+                    report.seconds,
+                )
+                return
+            if self._mailbox.stopping:
+                raise Stopped
+            database.refuse_other_file()
+
+    def expect(self, files: int, size: int) -> None:
+        """See `Observer`."""
+
+    def advance(self, files: int, size: int) -> None:  # noqa: ARG002
+        """See `Observer`."""
+        self._progress.tell(False)
+
+    def wait(self, state: BackfillState) -> None:
+        """See `Observer`."""
+        self._wait(describe_holder(state))
+
+    def _wait(self, problem: str) -> None:
+        if self._progress.phase != "waiting":
+            self._say(logging.WARNING, f"waiting: {problem}")
+        self._progress.problem = problem
+        self._enter("waiting")
+
+    def _enter(self, phase: str) -> None:
+        if phase == "backfill" and self._progress.phase == "waiting":
+            return  # It is tried again, and will mostly end in waiting again.
+        if phase != self._progress.phase:
+            self._progress.phase = phase
+            if phase in ("backfill", "following"):
+                self._progress.problem = None
+        self._progress.tell(True)
+
+    def _may_pass(self, error: DatabaseUnavailable) -> bool:
+        if isinstance(error, DatabaseRefused):
+            return False
+        return self._was_open or isinstance(error, DatabaseBusy)
+
+    def _fail(self, error: Exception) -> None:
+        lost = "another process has taken over the work"
+        problem = str(error) if isinstance(error, RolloutdError) else lost
+        self._progress.problem = problem
+        self._enter("failing")
+        self._say(logging.WARNING, problem)
+
+    def _say(self, level: int, message: str) -> None:
+        """Say it once in an episode."""
+        if message != self._said:
+            self._said = message
+            _log.log(level, "%s", message)
+
+    def _well(self) -> None:
+        self._said = None
+        self._was_open = True
+        self._backoff = _BACKOFF_SECONDS[0]
+
+    def _set_aside(self, file: tuple[int, int] | None) -> None:
+        target = set_aside(self._keeping.database, file)
+        if target is not None:
+            _log.warning("moved to %s, building a new one", target.name)
+
+    def _pause(self) -> None:
+        self._mailbox.wait(self._backoff)
+        self._backoff = min(2 * self._backoff, _BACKOFF_SECONDS[1])

@@ -1,0 +1,232 @@
+"""The steady state: a complete database is kept true, within one lease, until something ends it."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rolloutd.batches import Batches, Observer, Stopped, Terms
+from rolloutd.follow import Followed, Follower
+from rolloutd.hints import Hints, Mailbox
+from rolloutd.indexer import Indexer
+from rolloutd.reconcile import Reconcile
+from rolloutd.rollout.discovery import Discovery, discover
+from rolloutd.rollout.pool import ReaderPool
+from rolloutd.state import rollouts
+from rolloutd.state.database import StateDatabase
+from rolloutd.state.lease import Lease
+from rolloutd.state.threads import delete_strays
+
+_log = logging.getLogger(__name__)
+
+_TURN_SECONDS = 1.0
+_FILES_AT_ONCE = 256
+# A reconcile that was asked for waits for so many times the length of the last one.
+_RECONCILE_SHARE = 20
+_MISSING_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What is to be kept true, and how; times in seconds."""
+
+    codex_home: Path
+    database: Path
+    default_provider: str
+    terms: Terms
+    reconcile_seconds: float
+
+
+@dataclass(slots=True)
+class Progress:
+    """How the worker is. Times in epoch seconds.
+
+    Attributes:
+        tell: called in the worker's thread whenever something may be different here; its
+            argument says that this should be known at once.
+        lag: seconds from the last change of a file to its row's commit, in the last batch.
+    """
+
+    tell: Callable[[bool], None]
+    phase: str = "starting"
+    problem: str | None = None
+    last_reconcile: float | None = None
+    lag: float | None = None
+
+
+class Steady:
+    """Goes where hints point, and looks at everything every now and then."""
+
+    def __init__(
+        self,
+        database: StateDatabase,
+        keeping: Keeping,
+        pool: ReaderPool,
+        lease: Lease,
+        mailbox: Mailbox,
+        observer: Observer,
+        *,
+        progress: Progress,
+    ) -> None:
+        home = keeping.codex_home
+        batch_size = keeping.terms.batch_size
+        self._database = database
+        self._home = home
+        self._lease = lease
+        self._mailbox = mailbox
+        self._progress = progress
+        self._batch_size = batch_size
+        self._reconcile_seconds = keeping.reconcile_seconds
+        self._pool = pool
+        indexer = Indexer(str(home), keeping.default_provider)
+        light = Batches(pool, observer, batch_size, self._is_stopping)
+        heavy = Batches(pool, observer, batch_size, self._is_stopping, self._turn_meanwhile)
+        self._follower = Follower(database, home, indexer, light)
+        self._heavy_follower = Follower(database, home, indexer, heavy)
+        self._reconcile = Reconcile(database, indexer, heavy, observer)
+        self._heavy: dict[str, None] = {}
+        # Followed while something long is read whose rows are not written yet.
+        self._meanwhile: Hints | None = None
+        self._is_dirty = False
+        self._wants_names = False
+        self._wants_reconcile = False
+        self._reconciled = time.monotonic()
+        self._took = 0.0
+        self._is_missing = False
+
+    def run(self) -> None:
+        """Go on until something is raised.
+
+        Raises:
+            Stopped: on request; the lease is given back.
+            LeaseLost, DatabaseUnavailable: see there.
+        """
+        try:
+            while True:
+                self._turn(self._seconds_left())
+                if self._heavy:
+                    self._index_heavy()
+                if self._seconds_left() <= 0:
+                    self._look_everywhere()
+        except Stopped:
+            if self._is_dirty:
+                self._count()
+            self._lease.release()
+            raise
+
+    def _is_stopping(self) -> bool:
+        return self._mailbox.stopping
+
+    def _turn(self, timeout: float) -> None:
+        """Wait for hints so many seconds at most, and follow them; heavy files are put off."""
+        hints = self._mailbox.take(min(timeout, _TURN_SECONDS), _FILES_AT_ONCE)
+        if self._mailbox.stopping:
+            raise Stopped
+        self._database.refuse_other_file()
+        if hints.files or hints.directories:
+            followed = self._follower.follow(self._lease, hints)
+            self._heavy |= dict.fromkeys(followed.heavy)
+            if self._meanwhile is not None:
+                self._meanwhile.add(hints)
+            self._account(followed)
+        if hints.names:
+            self._wants_names = not self._follower.follow_names(self._lease)
+        self._wants_reconcile |= hints.everything
+        if hints.urgent:
+            self._took = 0.0
+        self._progress.tell(False)
+
+    def _turn_meanwhile(self) -> None:
+        if self._mailbox.waiting():
+            self._turn(0)
+
+    def _account(self, followed: Followed) -> None:
+        self._wants_reconcile |= followed.obscure
+        if followed.indexed or followed.gone:
+            self._is_dirty = True
+        changed = [each.stamp.ctime_ns for each in followed.indexed if each.stamp]
+        if changed:
+            self._progress.lag = max(0.0, time.time() - min(changed) / 1e9)
+
+    def _index_heavy(self) -> None:
+        hints, self._heavy = Hints(files=self._heavy), {}
+        with self._long():
+            self._account(self._heavy_follower.follow(self._lease, hints, heavy=True))
+
+    @contextmanager
+    def _long(self) -> Iterator[None]:
+        self._meanwhile = Hints()
+        yield
+        self._pool.end()
+        # What was followed in between may have been overwritten by what was read before.
+        self._mailbox.post(self._meanwhile)
+        self._meanwhile = None
+
+    def _seconds_left(self) -> float:
+        wait = self._reconcile_seconds
+        if self._wants_reconcile:
+            wait = min(wait, _RECONCILE_SHARE * self._took)
+        elif self._is_missing:
+            wait = min(wait, _MISSING_SECONDS)
+        return self._reconciled + wait - time.monotonic()
+
+    def _look_everywhere(self) -> None:
+        began = time.monotonic()
+        self._wants_reconcile = False
+        if self._wants_names:
+            self._wants_names = not self._follower.follow_names(self._lease)
+        discovery = self._discover()
+        if discovery is not None:
+            with self._long():
+                done = self._reconcile.run(self._lease, discovery, self._batch_size)
+            self._is_dirty |= bool(done.upserted or done.removed)
+            if not self._is_missing:
+                self._succeed()
+        self._reconciled = time.monotonic()
+        self._took = self._reconciled - began
+
+    def _succeed(self) -> None:
+        now = time.time()
+        if self._is_dirty:
+            self._count(last_success_at=int(now))
+        else:
+            with self._lease.transaction(last_success_at=int(now)):
+                pass
+        self._progress.last_reconcile = now
+
+    def _count(self, **progress: int) -> None:
+        with self._database.reading() as connection:
+            totals = rollouts.totals(connection)
+        files = totals.indexed + totals.failed
+        with self._lease.transaction(
+            last_watermark=totals.last_path,
+            total=files,
+            scanned=files,
+            upserted=totals.indexed,
+            failed=totals.failed,
+            **progress,
+        ) as connection:
+            delete_strays(connection)
+        self._is_dirty = False
+
+    def _discover(self) -> Discovery | None:
+        """What is there; None if that cannot be told. A missing root is said once."""
+        problem = discovery = None
+        try:
+            discovery = discover(self._home)
+        except OSError as error:
+            problem = f"the home cannot be read: {error.strerror}"
+        else:
+            if "sessions" not in discovery.roots:
+                problem = "there is no sessions/ in the home"
+            elif "sessions" in discovery.unlisted:
+                problem = "sessions/ cannot be listed"
+        if problem is not None and not self._is_missing:
+            _log.warning("%s; its rows are kept until it is there again", problem)
+        elif problem is None and self._is_missing:
+            _log.info("the home is there again")
+        self._is_missing = problem is not None
+        self._progress.problem = problem
+        return discovery

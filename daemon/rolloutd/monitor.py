@@ -86,6 +86,7 @@ class Monitor:
         with StateDatabase.open_writer(
             self._keeping.database, patience=_PATIENCE_SECONDS
         ) as database:
+            self._was_open = True
             try:
                 self._keep(database)
             except Stopped:
@@ -193,7 +194,6 @@ class Monitor:
 
     def _well(self) -> None:
         self._said = None
-        self._was_open = True
         self._backoff = _BACKOFF_SECONDS[0]
 
     def _set_aside(self, file: tuple[int, int] | None) -> None:

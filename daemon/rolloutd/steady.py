@@ -111,8 +111,8 @@ class Steady:
                 if self._seconds_left() <= 0:
                     self._look_everywhere()
         except Stopped:
-            if self._is_dirty:
-                self._count()
+            # Whatever we were at: rows may have been written that were not counted yet.
+            self._count()
             self._lease.release()
             raise
 

@@ -60,33 +60,37 @@ class Watcher:
         self._home = home
         self._mailbox = mailbox
         self._wanted = wanted
+        self._backoff = _BACKOFF_SECONDS[0]
         self._names: _Stamp = _stamp(home / FILE_NAME)
 
     async def run(self) -> None:
         """Watch until the mailbox is told to stop."""
-        least, most = _BACKOFF_SECONDS
-        backoff = least
         while not self._mailbox.stopping:
+            failure: Exception | None = None
             began = time.monotonic()
             try:
                 await self._watch()
-            except (OSError, RuntimeError) as error:
-                # RuntimeError is what watchfiles raises for whatever it did not expect.
-                if time.monotonic() - began > most:
-                    backoff = least
-                delay = _NO_ROOM_SECONDS if _is_no_room(error) else backoff
-                _log.warning("%s; polling, watching again in %.1f s", _told(error), delay)
-                self._begin("poll")
-                with anyio.move_on_after(delay):
-                    await self._poll(self._roots())
-                backoff = min(2 * backoff, most)
+            # RuntimeError is what watchfiles raises for whatever it did not expect, in a group.
+            except* (OSError, RuntimeError) as group:
+                failure = _only(group)
+            if failure is not None:
+                await self._recover(failure, time.monotonic() - began)
             self.restarts += 1
 
+    async def _recover(self, failure: Exception, lasted: float) -> None:
+        least, most = _BACKOFF_SECONDS
+        if lasted > most:
+            self._backoff = least
+        delay = _NO_ROOM_SECONDS if _is_no_room(failure) else self._backoff
+        self._backoff = min(2 * self._backoff, most)
+        _log.warning("%s; polling, watching again in %.1f s", _told(failure), delay)
+        self._begin("poll")
+        with anyio.move_on_after(delay):
+            await self._poll(self._roots())
+
     def _begin(self, mode: Mode) -> None:
-        if mode == "poll" and self.mode == "native":
-            _log.info("polling for changes")
         self.mode = mode
-        if self.restarts:
+        if self.armed.is_set():
             # What happened while nothing watched is found by looking.
             self._mailbox.ask_reconcile()
         self.armed.set()
@@ -181,6 +185,14 @@ def _stamp(path: Path) -> _Stamp:
     except OSError:
         return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _only(group: BaseExceptionGroup[Exception]) -> Exception:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, Exception)
+    return error
 
 
 def _is_no_room(error: Exception) -> bool:

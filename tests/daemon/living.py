@@ -1,0 +1,123 @@
+"""A real daemon on a place of its own, and the question whether its database is true."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rolloutd.instance import DaemonState, running_daemon
+from tests.faults.processes import children_of, lives
+from tests.running import Dump, Place, dump, state_of, wait_until
+
+STOP_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Daemon:
+    """One that runs; its log goes to a file beside the database's folder."""
+
+    place: Place
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    @property
+    def state(self) -> DaemonState | None:
+        """What it says of itself."""
+        state = running_daemon(self.place.database)
+        return state if state is not None and state.pid == self.process.pid else None
+
+    def is_in(self, phase: str) -> bool:
+        """Whether it says that it is in that phase; it must be alive."""
+        assert self.process.poll() is None, self.log.read_text()
+        state = self.state
+        return state is not None and state.phase == phase
+
+    def wait_for(self, phase: str) -> None:
+        wait_until(lambda: self.is_in(phase), f"the daemon is {phase}")
+
+    def says(self, text: str) -> int:
+        """How often the log holds a text."""
+        return self.log.read_text().count(text)
+
+    def hang_up(self) -> None:
+        """Ask for a reconcile now."""
+        self.process.send_signal(signal.SIGHUP)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Stop it, and see that it ends as it should, leaving nothing behind."""
+        readers = children_of(self.process.pid)
+        self.process.send_signal(number)
+        code = self.process.wait(STOP_SECONDS)
+        log = self.log.read_text()
+        assert code == 0, log
+        assert "Traceback" not in log, log
+        wait_until(lambda: not any(map(lives, readers)), "no process is left", 2)
+        wal = self.place.database.with_name(self.place.database.name + "-wal")
+        assert not wal.exists() or not wal.stat().st_size
+        assert state_of(self.place.database).get("owner_token") is None
+
+
+@contextmanager
+def living(
+    place: Place, *, phase: str = "following", prefix: tuple[str, ...] = (), **environment: str
+) -> Iterator[Daemon]:
+    """A daemon in that phase; it does not outlive the `with`."""
+    log = place.root / "log"
+    with (
+        log.open("ab") as stderr,
+        subprocess.Popen(
+            [*prefix, sys.executable, "-m", "rolloutd", "run"],
+            env=place.environment | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            daemon = Daemon(place, process, log)
+            if phase:
+                daemon.wait_for(phase)
+            yield daemon
+        finally:
+            process.kill()
+
+
+def content(tables: Dump) -> str:
+    """Of a dump, what the files say."""
+    return json.dumps({name: rows for name, rows in tables.items() if name != "backfill_state"})
+
+
+def is_true(place: Place) -> Callable[[], bool]:
+    """Whether the database equals a fresh one of the tree as it is now."""
+    expected = content(place.fresh())
+
+    def check() -> bool:
+        try:
+            return content(dump(place.database)) == expected
+        except (sqlite3.Error, KeyError):  # in the middle of being made
+            return False
+
+    return check
+
+
+def wait_until_true(place: Place, seconds: float = 10.0) -> None:
+    """Wait until the database equals a fresh one of the tree as it is now."""
+    wait_until(is_true(place), "the database is true", seconds)
+
+
+def append(path: Path, *lines: bytes) -> None:
+    """Append lines at once."""
+    with path.open("ab") as file:
+        file.write(b"".join(line + b"\n" for line in lines))
+
+
+def files_below(folder: Path) -> int:
+    """How many files there are."""
+    return sum(len(files) for _, _, files in os.walk(folder))

@@ -1,0 +1,154 @@
+"""Homes and roots that come, go, are replaced, cannot be read, or flood the watch."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.daemon.living import append, files_below, living, wait_until_true
+from tests.faults.processes import stat_of
+from tests.oracle.cases_build import tokens
+from tests.running import Place, dump, rows, wait_until
+from tests.state.test_database import without_privileges
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place.make(tmp_path)
+
+
+def count(place: Place) -> int:
+    return int(rows(place.database, "SELECT count(*) FROM threads")[0][0])
+
+
+def test_a_home_that_is_not_there_yet(place: Place) -> None:
+    shutil.rmtree(place.home)
+    with living(place, phase="waiting") as daemon:
+        assert daemon.state is not None
+        assert "no such Codex home" in str(daemon.state.problem)
+        place.home.mkdir()
+        wait_until(lambda: "no sessions/" in str(daemon.state and daemon.state.problem), "told", 5)
+        place.thread(1)
+        daemon.wait_for("following")
+        wait_until_true(place)
+        place.thread(2)
+        wait_until_true(place)
+        assert daemon.says("waiting:") == 1
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+def test_a_root_that_goes_away_and_comes_back(place: Place) -> None:
+    for number in range(20):
+        place.thread(number)
+    away = place.root / "away"
+    with living(place, ROLLOUTD_RECONCILE_SECONDS="1") as daemon:
+        for _ in range(2):
+            (place.home / "sessions").rename(away)
+            wait_until(lambda: daemon.state and daemon.state.problem, "it is missed", 10)
+            assert count(place) >= 20
+            away.rename(place.home / "sessions")
+            wait_until(lambda: daemon.state and not daemon.state.problem, "it is back", 10)
+            append(place.thread(1), tokens(5))
+            place.thread(30)
+            wait_until_true(place)
+        assert daemon.says("its rows are kept") == 2
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+@pytest.mark.parametrize("seconds", ["1", "60"])
+def test_a_root_that_is_replaced(place: Place, seconds: str) -> None:
+    for number in range(20):
+        place.thread(number)
+    with living(place, ROLLOUTD_RECONCILE_SECONDS=seconds) as daemon:
+        for round_ in range(3):
+            shutil.rmtree(place.home / "sessions")
+            for number in range(10 + round_):
+                place.thread(number)
+            wait_until_true(place)
+            place.thread(200 + round_)
+            wait_until_true(place)
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+def test_names_that_are_not_utf8(place: Place) -> None:
+    place.thread(1)
+    folder = os.fsencode(place.home / "sessions/2026/01/01")
+    with living(place, ROLLOUTD_RECONCILE_SECONDS="5") as daemon:
+        for name in (b"/rollout-\xff.jsonl", b"/rollout-\xfe\xff.jsonl"):
+            with open(folder + name, "wb") as file:  # noqa: PTH123
+                file.write(b"{}\n")
+            place.thread(2)
+            wait_until_true(place)
+            place.thread(3)
+            wait_until_true(place)
+        os.mkdir(folder + b"/\xff")  # noqa: PTH102
+        with open(folder + b"/\xff/rollout-x.jsonl", "wb") as file:  # noqa: PTH123
+            file.write(b"{}\n")
+        wait_until_true(place)
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+@pytest.mark.timeout(240)
+def test_more_events_than_the_kernel_keeps(place: Place) -> None:
+    place.thread(1)
+    with living(place) as daemon:
+        daemon.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: (stat_of(daemon.process.pid) or "?")[0] == "T", "it stands still")
+        for number in range(30_000):
+            place.thread(number)
+        daemon.process.send_signal(signal.SIGCONT)
+        wanted = files_below(place.home / "sessions")
+        wait_until(lambda: count(place) == wanted, "all are seen", 60)
+        wait_until_true(place)
+        daemon.stop()
+
+
+def test_a_home_that_cannot_be_read_and_can_again(place: Place) -> None:
+    for number in range(5):
+        place.thread(number)
+    with living(place, prefix=without_privileges(), ROLLOUTD_RECONCILE_SECONDS="1") as daemon:
+        for closed in (place.home / "sessions", place.home / "sessions/2026/01", place.home):
+            mode = closed.stat().st_mode
+            closed.chmod(0)
+            wait_until(
+                lambda closed=closed: (
+                    (daemon.state and daemon.state.problem)  # type: ignore[misc]
+                    or "01" in closed.name
+                ),
+                "it is missed",
+            )
+            daemon.hang_up()
+            assert count(place) >= 5
+            closed.chmod(mode)
+            place.thread(int(mode % 100) + len(closed.parts))
+            wait_until_true(place)
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+@pytest.mark.parametrize("watch", ["poll"])
+def test_polling(place: Place, watch: str) -> None:
+    with living(place, ROLLOUTD_WATCH=watch) as daemon:
+        assert daemon.state is not None
+        assert daemon.state.watch == "poll"
+        path = place.thread(1)
+        wait_until_true(place)
+        append(path, tokens(5))
+        wait_until_true(place)
+        daemon.stop()
+
+
+def test_hang_up_looks_at_everything_now(place: Place) -> None:
+    place.thread(1)
+    with living(place) as daemon:
+        assert daemon.state is not None
+        before = daemon.state.last_reconcile_ms
+        daemon.hang_up()
+        wait_until(lambda: daemon.state and daemon.state.last_reconcile_ms != before, "it did", 3)
+        daemon.stop()

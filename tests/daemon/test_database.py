@@ -101,7 +101,7 @@ def test_another_process_writes_for_long(place: Place) -> None:
             wait_until(lambda: daemon.state != seen, "it tries again", 20)
             other.execute("ROLLBACK")
         wait_until_true(place)
-        assert daemon.says("locked") == 1
+        assert daemon.says("another process is writing") == 1
         daemon.stop()
     assert dump(place.database) == place.fresh()
 
@@ -110,7 +110,7 @@ def test_another_process_writes_while_it_starts_and_stops(place: Place) -> None:
     place.index()
     with closing(sqlite3.connect(place.database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with living(place, phase="failing") as daemon:
+        with living(place, phase="waiting") as daemon:
             began = time.monotonic()
             daemon.process.send_signal(signal.SIGTERM)
             assert daemon.process.wait(5) == 0

@@ -80,12 +80,12 @@ def has_changed(candidate: Candidate, stamp: rollouts.Stamp | None) -> bool:
     if candidate.problem is not None:
         return stamp.error != candidate.problem
     return (
-        candidate.device,
-        candidate.inode,
-        candidate.size,
-        candidate.mtime_ns,
-        candidate.ctime_ns,
-    ) != (stamp.device, stamp.inode, stamp.size, stamp.mtime_ns, stamp.ctime_ns)
+        candidate.ctime_ns != stamp.ctime_ns
+        or candidate.mtime_ns != stamp.mtime_ns
+        or candidate.size != stamp.size
+        or candidate.inode != stamp.inode
+        or candidate.device != stamp.device
+    )
 
 
 def unread_size(candidate: Candidate, stamp: rollouts.Stamp | None) -> int:

@@ -3,14 +3,17 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
-from rolloutd.rollout.names import ROOTS, is_rollout_name, order_of, watermark_text
+from msgspec import Struct
+
+from rolloutd.rollout.names import ROOTS, is_rollout_name, watermark_text
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True, gc=False):
     """Something on disk that is, or is named like, a rollout.
 
     Attributes:
@@ -68,8 +71,13 @@ def discover(home: Path) -> Discovery:
         roots.append(root)
         for candidate in walk(home, root):
             found[candidate.path] = candidate
-    visible = [candidate for candidate in found.values() if not _hidden(candidate, found)]
-    visible.sort(key=lambda candidate: order_of(candidate.path))
+    visible = [
+        candidate
+        for path, candidate in found.items()
+        if not path.endswith(".zst") or not _is_hidden(path, found)
+    ]
+    # Of text that is valid, the order of code points is that of the bytes in UTF-8.
+    visible.sort(key=attrgetter("path"))
     unlisted = tuple(candidate.path for candidate in visible if candidate.is_directory)
     return Discovery(tuple(visible), tuple(roots), unlisted)
 
@@ -81,9 +89,9 @@ def _is_directory(path: Path) -> bool:
         return False
 
 
-def _hidden(candidate: Candidate, found: dict[str, Candidate]) -> bool:
-    plain = found.get(candidate.path.removesuffix(".zst"), candidate)
-    return plain is not candidate and plain.problem is None
+def _is_hidden(path: str, found: dict[str, Candidate]) -> bool:
+    plain = found.get(path.removesuffix(".zst"))
+    return plain is not None and plain.problem is None
 
 
 def walk(home: Path, relative: str) -> Iterator[Candidate]:
@@ -93,7 +101,7 @@ def walk(home: Path, relative: str) -> Iterator[Candidate]:
     while pending:
         directory = pending.pop()
         try:
-            with os.scandir(prefix + directory) as entries:
+            with _listed(prefix + directory) as entries:
                 for entry in entries:
                     path = f"{directory}/{entry.name}"
                     if entry.is_dir(follow_symlinks=False):
@@ -110,6 +118,18 @@ def walk(home: Path, relative: str) -> Iterator[Candidate]:
                 problem=f"directory: {error.strerror}",
                 is_directory=True,
             )
+
+
+@contextmanager
+def _listed(directory: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    # By a descriptor: the entries are then looked at without their whole path being resolved
+    # anew for each, which takes half of the time of a walk.
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with os.scandir(descriptor) as entries:
+            yield entries
+    finally:
+        os.close(descriptor)
 
 
 def look(home: Path, path: str) -> Candidate | None:
@@ -153,11 +173,11 @@ def _from_status(path: str, status: os.stat_result) -> Candidate:
         return Candidate(path, problem=problem)
     return Candidate(
         path,
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        ctime_ns=status.st_ctime_ns,
-        device=status.st_dev,
-        inode=status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_dev,
+        status.st_ino,
     )
 
 

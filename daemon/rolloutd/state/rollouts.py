@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import Connection, delete, func, select
 
 from rolloutd.records import PARSER_VERSION, Cursor, FileSummary, Known, Reading, Summary
@@ -26,10 +27,10 @@ _CURSOR = (
     rollouts.c.offset,
     rollouts.c.anchors,
 )
+_STAMP = (*_CURSOR[:6], rollouts.c.error, rollouts.c.parser_version)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True, gc=False):
     """What a row says of the file's state when it was read, to compare with a stat."""
 
     device: int | None
@@ -92,11 +93,14 @@ def files_of(
 
 def stamps(connection: Connection, paths: Collection[str] | None = None) -> dict[str, Stamp]:
     """Of every file that has a row, or of those of these files that have one."""
-    columns = (*_CURSOR[:6], rollouts.c.error, rollouts.c.parser_version)
-    query = select(rollouts.c.path, *columns)
+    query = select(rollouts.c.path, *_STAMP)
     if paths is not None:
-        query = query.where(rollouts.c.path.in_(paths))
-    return {row[0]: Stamp(*row[1:]) for row in connection.execute(query)}
+        found = connection.execute(query.where(rollouts.c.path.in_(paths)))
+        return {row[0]: Stamp(*row[1:]) for row in found}
+    # All of them every minute: the driver's own rows take a quarter of the time.
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    return {path: Stamp(*values) for path, *values in driver.execute(str(query))}
 
 
 def known(connection: Connection, path: str) -> Known | None:

@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow check bench clean wheel
+.PHONY: help run demo test slow check bench clean wheel
 
 help:
-	@echo "make run     install into $(VENV), index \$$CODEX_HOME (or ~/.codex)"
+	@echo "make run     install into $(VENV), keep an index of \$$CODEX_HOME (or ~/.codex)"
+	@echo "make demo    the same on sessions that are played, for a minute"
 	@echo "make test    install into $(VENV), run every test; make slow runs the long ones"
 	@echo "make check   ruff, formatting, types"
 	@echo "make bench   rolloutd beside the real Codex on the same trees"
@@ -21,10 +22,11 @@ $(READY): pyproject.toml .ci/constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint .ci/constraints.txt --group dev --editable .
 	touch $@
 
-# Until the daemon is there, this is the one-shot pass alone.
 run: $(READY)
-	@echo "rolloutd backfill (the one-shot pass; the daemon is not there yet)"
-	@$(BIN)/rolloutd backfill && $(BIN)/rolloutd status
+	$(BIN)/rolloutd run
+
+demo: $(READY)
+	$(BIN)/python -m tests.demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "not slow"

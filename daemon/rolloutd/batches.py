@@ -7,9 +7,10 @@ from typing import NamedTuple, Protocol
 from rolloutd.errors import RolloutdError
 from rolloutd.records import Reading
 from rolloutd.rollout.discovery import Candidate
+from rolloutd.rollout.here import read_here
 from rolloutd.rollout.messages import Job
 from rolloutd.rollout.names import encoding_of, is_archived
-from rolloutd.rollout.pool import ReaderPool, read_here
+from rolloutd.rollout.pool import ReaderPool
 from rolloutd.state.lease import BackfillState
 
 # A batch of long texts is cut short: it is held, and written, as a whole.

@@ -21,7 +21,7 @@ from rolloutd.state.threads import delete_strays
 
 _log = logging.getLogger(__name__)
 
-_TURN_SECONDS = 1.0
+_TURN_SECONDS = 2.0
 _FILES_AT_ONCE = 256
 # A reconcile that was asked for waits for so many times the length of the last one.
 _RECONCILE_SHARE = 20

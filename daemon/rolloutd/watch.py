@@ -32,8 +32,8 @@ Wanted: TypeAlias = Literal["auto", "native", "poll"]
 # Events of one burst are gathered: until there are none for a step, or for this long. The watcher
 # wakes once a step even when there is nothing: a shorter one would cost more than it gains.
 _GATHER_MS = 150
-_STEP_MS = 50
-_LOOK_SECONDS = 1.0
+_STEP_MS = 75
+_LOOK_SECONDS = 2.0
 _POLL_SECONDS = 2.0
 _BACKOFF_SECONDS = (0.5, 30.0)
 _NO_ROOM_SECONDS = 300.0

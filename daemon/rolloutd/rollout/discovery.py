@@ -3,15 +3,18 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 
+from msgspec import Struct
+
 from rolloutd.records import FileStamp
-from rolloutd.rollout.names import ROOTS, is_rollout_name, order_of, watermark_text
+from rolloutd.rollout.names import ROOTS, is_rollout_name, watermark_text
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True, gc=False):
     """Something on disk that is, or is named like, a rollout.
 
     Attributes:
@@ -92,8 +95,13 @@ def discover(home: Path) -> Discovery:
         roots[root] = file
         for candidate in walk(home, root):
             found[candidate.path] = candidate
-    visible = [candidate for candidate in found.values() if not _hidden(candidate, found)]
-    visible.sort(key=lambda candidate: order_of(candidate.path))
+    visible = [
+        candidate
+        for path, candidate in found.items()
+        if not path.endswith(".zst") or not _is_hidden(path, found)
+    ]
+    # Of text that is valid, the order of code points is that of the bytes in UTF-8.
+    visible.sort(key=attrgetter("path"))
     unlisted = tuple(candidate.path for candidate in visible if candidate.is_directory)
     return Discovery(home, tuple(visible), roots, unlisted).still_there()
 
@@ -107,9 +115,9 @@ def _root(path: Path) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
 
-def _hidden(candidate: Candidate, found: dict[str, Candidate]) -> bool:
-    plain = found.get(candidate.path.removesuffix(".zst"), candidate)
-    return plain is not candidate and plain.problem is None
+def _is_hidden(path: str, found: dict[str, Candidate]) -> bool:
+    plain = found.get(path.removesuffix(".zst"))
+    return plain is not None and plain.problem is None
 
 
 def walk(home: Path, relative: str) -> Iterator[Candidate]:
@@ -119,7 +127,7 @@ def walk(home: Path, relative: str) -> Iterator[Candidate]:
     while pending:
         directory = pending.pop()
         try:
-            with os.scandir(prefix + directory) as entries:
+            with _listed(prefix + directory) as entries:
                 for entry in entries:
                     path = f"{directory}/{entry.name}"
                     if entry.is_dir(follow_symlinks=False):
@@ -136,6 +144,18 @@ def walk(home: Path, relative: str) -> Iterator[Candidate]:
                 problem=f"directory: {error.strerror}",
                 is_directory=True,
             )
+
+
+@contextmanager
+def _listed(directory: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    # By a descriptor: the entries are then looked at without their whole path being resolved
+    # anew for each, which takes half of the time of a walk.
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with os.scandir(descriptor) as entries:
+            yield entries
+    finally:
+        os.close(descriptor)
 
 
 def look(home: Path, path: str) -> Candidate | None:

@@ -5,38 +5,27 @@ Results come back in the order of the jobs, whatever order they are done in, wit
 number of them waiting.
 """
 
-import fcntl
 import os
 import select
-import subprocess
-import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from rolloutd.errors import RolloutdError
 from rolloutd.records import Reading
 from rolloutd.rollout.lines import LINE_LIMIT_BYTES
-from rolloutd.rollout.messages import Frames, Job, Told, decode_told, framed, read_some
+from rolloutd.rollout.messages import Job
 from rolloutd.rollout.names import encoding_of, is_archived
-from rolloutd.rollout.reading import read_rollout
+from rolloutd.rollout.reader import Reader
 
 # More readers than this would wait for the disk, or for the one writer.
 MOST_READERS = 4
-
-# A reader has jobs at hand for as long as its parent may be busy with writing a batch, and room
-# in the pipe for their results; but none waits behind a large one while another reader is free.
-_QUEUE_JOBS = 256
-_QUEUE_BYTES = 16 * 1024 * 1024
-_PIPE_BYTES = 1024 * 1024
 
 # Results that wait for those before them: so many, and so many bytes of them.
 _WINDOW_JOBS = 1024
 _WINDOW_BYTES = 16 * 1024 * 1024
 _TICK_MS = 200
-_ENDING_SECONDS = 2.0
 _STARTS = 5
 _UNSENT_MS = 5
 
@@ -53,103 +42,6 @@ class ReadersUnavailable(RolloutdError):
     """No reader process can be started: nothing can be said of any rollout."""
 
 
-def read_here(
-    home: str, jobs: Iterable[Job], tick: Callable[[int], None]
-) -> Iterator[tuple[Job, Reading | None]]:
-    """As `ReaderPool.read`, in this process: for little work, or where one file is at stake."""
-    for job in jobs:
-        taken = 0
-
-        def on_bytes(count: int) -> None:
-            nonlocal taken
-            taken += count
-            tick(count)
-
-        try:
-            reading = read_rollout(home, job.path, job.known, on_bytes=on_bytes)
-        except FileNotFoundError:
-            tick(0)
-            yield job, None
-        else:
-            tick(reading.read - taken)
-            yield job, reading
-
-
-class _Reader:
-    def __init__(self, home: str, line_limit: int) -> None:
-        # -P: the current directory must not be able to replace our modules.
-        command = [sys.executable, "-P", "-m", "rolloutd.rollout.worker", home, str(line_limit)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self.input = self._process.stdin.fileno()
-        self.output = self._process.stdout.fileno()
-        os.set_blocking(self.input, False)
-        if hasattr(fcntl, "F_SETPIPE_SZ"):
-            with suppress(PermissionError):  # over what a user may have in pipes: then less
-                fcntl.fcntl(self.output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        self.greeted = False
-        self.jobs: deque[tuple[int, Job]] = deque()
-        self._queued_bytes = 0
-        self._unsent = bytearray()
-        self._frames = Frames()
-
-    def takes(self, job: Job) -> bool:
-        """Whether the job may be given to this reader now."""
-        if not self.jobs:
-            return True
-        return len(self.jobs) < _QUEUE_JOBS and self._queued_bytes + job.size <= _QUEUE_BYTES
-
-    def done(self) -> tuple[int, Job]:
-        """Take the job that it was at from its queue."""
-        number, job = self.jobs.popleft()
-        self._queued_bytes -= job.size
-        return number, job
-
-    def give(self, number: int, job: Job) -> None:
-        """Queue a job."""
-        self.jobs.append((number, job))
-        self._queued_bytes += job.size
-        self._unsent += framed(job)
-
-    @property
-    def has_unsent(self) -> bool:
-        """Whether `send` has something to do."""
-        return bool(self._unsent)
-
-    def send(self) -> None:
-        """Write as much as the pipe takes."""
-        try:
-            del self._unsent[: os.write(self.input, self._unsent)]
-        except BlockingIOError:
-            pass
-        except BrokenPipeError:
-            self._unsent.clear()  # It died; `heard` will see the end of its output.
-
-    def heard(self) -> Iterator[tuple[int, Told]] | None:
-        """What it says now, each with its size in bytes; None if it is dead."""
-        data = read_some(self.output)
-        if not data:
-            return None
-        return ((len(message), decode_told(message)) for message in self._frames.feed(data))
-
-    def ended(self) -> int:
-        """The exit code of one whose output has ended."""
-        try:
-            return self._process.wait(_ENDING_SECONDS)
-        except subprocess.TimeoutExpired:
-            return self.end()
-
-    def end(self) -> int:
-        """Kill it, if it still lives, and wait for it; returns its exit code."""
-        self._process.kill()
-        with self._process:
-            pass
-        return self._process.returncode
-
-
 class ReaderPool:
     """Some reader processes on one home; they end with the `with`."""
 
@@ -159,7 +51,7 @@ class ReaderPool:
         self.home = home
         self._count = reader_count() if count is None else count
         self._line_limit = line_limit
-        self._readers: list[_Reader] = []
+        self._readers: list[Reader] = []
         self._stillborn = 0  # readers in a row that ended before they said anything
 
     def __enter__(self) -> Self:
@@ -168,7 +60,7 @@ class ReaderPool:
     def start(self) -> None:
         """Start the processes now, rather than at the first job."""
         while len(self._readers) < self._count:
-            self._readers.append(_Reader(self.home, self._line_limit))
+            self._readers.append(Reader(self.home, self._line_limit))
 
     def __exit__(
         self,
@@ -234,7 +126,7 @@ class ReaderPool:
         ready = dict(poll.poll(_UNSENT_MS if unsent else _TICK_MS))
         return sum(self._hear(reader, results) for reader in heard if reader.output in ready)
 
-    def _hear(self, reader: _Reader, results: "_Results") -> int:
+    def _hear(self, reader: Reader, results: "_Results") -> int:
         messages = reader.heard()
         if messages is None:
             self._bury(reader, results)
@@ -249,7 +141,7 @@ class ReaderPool:
                 results.add(number, job, told.reading, size)
         return taken
 
-    def _bury(self, reader: _Reader, results: "_Results") -> None:
+    def _bury(self, reader: Reader, results: "_Results") -> None:
         """Replace a reader that died.
 
         Anything may have killed it; a rollout is to blame only if two readers died of it.
@@ -260,7 +152,7 @@ class ReaderPool:
             self._stillborn += 1
             if self._stillborn >= _STARTS:
                 raise ReadersUnavailable(f"the reader processes do not start: exit code {code}")
-        successor = _Reader(self.home, self._line_limit)
+        successor = Reader(self.home, self._line_limit)
         self._readers[self._readers.index(reader)] = successor
         if reader.greeted and reader.jobs and results.blame(reader.jobs[0][0]) > 1:
             number, job = reader.done()

@@ -1,7 +1,7 @@
 """Rows of `rollouts`: one for each file, its cursor and its summary."""
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -92,9 +92,15 @@ def seen(
     """
     columns = (rollouts.c.path, rollouts.c.offset, rollouts.c.error, rollouts.c.parser_version)
     query = select(*columns, *_STAMP)
+    found: Iterable[Any]
     if paths is not None:
-        query = query.where(rollouts.c.path.in_(paths))
-    for path, offset, error, parser_version, *stamp in connection.execute(query):
+        found = connection.execute(query.where(rollouts.c.path.in_(paths)))
+    else:
+        # All of them every minute: the driver's own rows take a quarter of the time.
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        found = driver.execute(str(query))
+    for path, offset, error, parser_version, *stamp in found:
         known = None if stamp[0] is None else FileStamp(*stamp)
         yield path, Seen(known, offset or 0, error, parser_version)
 

@@ -1,0 +1,95 @@
+"""One reader process, seen from its parent."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+
+from rolloutd.rollout.messages import Frames, Job, Told, decode_told, framed, read_some
+
+# A reader has jobs at hand for as long as its parent may be busy with writing a batch, and room
+# in the pipe for their results; but none waits behind a large one while another reader is free.
+_QUEUE_JOBS = 256
+_QUEUE_BYTES = 16 * 1024 * 1024
+_PIPE_BYTES = 1024 * 1024
+_ENDING_SECONDS = 2.0
+
+
+class Reader:
+    """A reader process, and the jobs that it was given and has not answered."""
+
+    def __init__(self, home: str, line_limit: int) -> None:
+        # -P: the current directory must not be able to replace our modules.
+        command = [sys.executable, "-P", "-m", "rolloutd.rollout.worker", home, str(line_limit)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self.input = self._process.stdin.fileno()
+        self.output = self._process.stdout.fileno()
+        os.set_blocking(self.input, False)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            with suppress(PermissionError):  # over what a user may have in pipes: then less
+                fcntl.fcntl(self.output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self.greeted = False
+        self.jobs: deque[tuple[int, Job]] = deque()
+        self._queued_bytes = 0
+        self._unsent = bytearray()
+        self._frames = Frames()
+
+    def takes(self, job: Job) -> bool:
+        """Whether the job may be given to this reader now."""
+        if not self.jobs:
+            return True
+        return len(self.jobs) < _QUEUE_JOBS and self._queued_bytes + job.size <= _QUEUE_BYTES
+
+    def done(self) -> tuple[int, Job]:
+        """Take the job that it was at from its queue."""
+        number, job = self.jobs.popleft()
+        self._queued_bytes -= job.size
+        return number, job
+
+    def give(self, number: int, job: Job) -> None:
+        """Queue a job."""
+        self.jobs.append((number, job))
+        self._queued_bytes += job.size
+        self._unsent += framed(job)
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether `send` has something to do."""
+        return bool(self._unsent)
+
+    def send(self) -> None:
+        """Write as much as the pipe takes."""
+        try:
+            del self._unsent[: os.write(self.input, self._unsent)]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            self._unsent.clear()  # It died; `heard` will see the end of its output.
+
+    def heard(self) -> Iterator[tuple[int, Told]] | None:
+        """What it says now, each with its size in bytes; None if it is dead."""
+        data = read_some(self.output)
+        if not data:
+            return None
+        return ((len(message), decode_told(message)) for message in self._frames.feed(data))
+
+    def ended(self) -> int:
+        """The exit code of one whose output has ended."""
+        try:
+            return self._process.wait(_ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return self.end()
+
+    def end(self) -> int:
+        """Kill it, if it still lives, and wait for it; returns its exit code."""
+        self._process.kill()
+        with self._process:
+            pass
+        return self._process.returncode

@@ -55,7 +55,7 @@ class Daemon:
         self.process.send_signal(number)
         code = self.process.wait(STOP_SECONDS)
         log = self.log.read_text()
-        assert code == 0, log
+        assert code == 0, (code, log)
         assert "Traceback" not in log, log
         wait_until(lambda: not any(map(lives, readers)), "no process is left", 2)
         wal = self.place.database.with_name(self.place.database.name + "-wal")

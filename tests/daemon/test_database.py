@@ -186,7 +186,7 @@ def large(place: Place, size: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     line = user("x" * 1_000_000) + b"\n"
     with path.open("wb") as file:
-        file.write(meta().replace(b"@id@", thread_id(900).encode()) + b"\n")
+        file.write(meta().replace(b"@id@", thread_id(900).encode()) + b"\n" + user("hi") + b"\n")
         for _ in range(size // len(line)):
             file.write(line)
 

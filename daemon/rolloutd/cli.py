@@ -1,5 +1,6 @@
 """The commands. Each reads the settings, calls one function below, and prints."""
 
+import gc
 import json
 import os
 import sys
@@ -162,6 +163,9 @@ def status(
 def main() -> NoReturn:
     """The console script; the exit codes are those of `rolloutd.errors`."""
     _open_closed_streams()
+    # Imports make much that stays and no garbage: looking for some takes a tenth of their time.
+    gc.freeze()
+    gc.set_threshold(50_000)
     try:
         app()
     except RolloutdError as error:

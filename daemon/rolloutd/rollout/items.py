@@ -191,6 +191,9 @@ def refuse_invalid_utf8(line: memoryview) -> None:
     """
     start, size = 0, len(line)
     try:
+        if size <= _PORTION_BYTES:
+            str(line, "utf-8")
+            return
         # In portions, since a text may take four times the room of its bytes.
         while start < size:
             end = start + _PORTION_BYTES

@@ -3,11 +3,13 @@
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from rolloutd.errors import DatabaseUnavailable
+from rolloutd.rollout.discovery import first_found
+from rolloutd.rollout.messages import Job
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.settings import Settings
 
@@ -60,6 +62,10 @@ def run_backfill(settings: Settings, *, rebuild: bool) -> "Report":
         pool = stack.enter_context(ReaderPool(str(settings.codex_home)))
         # The readers start while we import the database's half of the program.
         pool.start()
+        if not settings.database.exists():
+            # All is to be read, so the readers need not wait for us with the first files.
+            with suppress(OSError):
+                pool.begin(Job(each.path, each.size) for each in first_found(settings.codex_home))
         from rolloutd.progress import progress_bar
         from rolloutd.state.database import CorruptDatabase, identity_of, set_aside
 

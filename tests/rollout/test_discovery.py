@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rolloutd.records import FileStamp
-from rolloutd.rollout.discovery import Discovery, discover
+from rolloutd.rollout.discovery import Discovery, discover, first_found
 from rolloutd.rollout.names import order_of
 from rolloutd.rollout.reading import read_rollout
 from tests.rollouts import PATH, without_privileges, write
@@ -267,3 +267,22 @@ def test_an_unreadable_file_is_an_error_of_its_own(home: Path) -> None:
     file = write(home, b"{}\n")
     file.chmod(0)
     assert without_privileges(READ, os.fspath(home), PATH) == "Permission denied None\n"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["sessions", "archived_sessions"]),
+            st.lists(st.sampled_from(["a", "a-b", "a.b", "a0", "B", "é"]), max_size=3),
+            st.sampled_from(["rollout-1.jsonl", "rollout-1.jsonl.zst", "rollout-.jsonl", "x"]),
+        ),
+        max_size=12,
+    )
+)
+def test_a_head_start_finds_the_same_in_the_same_order(
+    tmp_path_factory: pytest.TempPathFactory, files: list[tuple[str, list[str], str]]
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    for root, folders, name in files:
+        write(home, b"", "/".join([root, *folders, name]))
+    assert list(first_found(home)) == list(discover(home).candidates)

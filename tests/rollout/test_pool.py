@@ -230,3 +230,26 @@ def test_readers_are_not_shadowed_by_modules_in_the_current_directory(
 
 def test_there_is_at_least_one_reader_and_never_a_crowd() -> None:
     assert 1 <= reader_count() <= 4
+
+
+def test_a_head_start_is_used_if_it_was_of_the_same_files(home: Path) -> None:
+    jobs = write_numbered(home, 700)
+    others = [jobs[1], jobs[0], *jobs[2:]]
+    for begun in (jobs, jobs[:3], others, jobs[5:], []):
+        with pool(home) as readers:
+            readers.begin(iter(begun))
+            results = list(readers.read(iter(jobs), quiet))
+            again = list(readers.read(iter(jobs[:9]), quiet))
+        assert [job.path for job, _ in results] == [job.path for job in jobs]
+        assert all(reading and reading.path == job.path for job, reading in results)
+        assert [reading and reading.path for _, reading in again] == [job.path for job in jobs[:9]]
+
+
+def test_a_head_start_without_a_sequel_leaves_nothing_behind(home: Path) -> None:
+    jobs = write_numbered(home, 50)
+    before = children()
+    with pool(home) as readers:
+        readers.begin(jobs)
+        assert list(readers.read([], quiet)) == []
+        assert [job for job, _ in readers.read(jobs[:2], quiet)] == jobs[:2]
+    assert children() == before

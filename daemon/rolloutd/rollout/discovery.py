@@ -146,6 +146,32 @@ def walk(home: Path, relative: str) -> Iterator[Candidate]:
             )
 
 
+def first_found(home: Path) -> Iterator[Candidate]:
+    """What `discover` would find, in its order, one at a time: for a head start.
+
+    It may be wrong about what changes meanwhile, and ends where it cannot go on.
+    """
+    pending = [root for root in sorted(ROOTS, reverse=True) if _root(home / root)]
+    while pending:
+        path = pending.pop()
+        if not path.endswith("/") and path not in ROOTS:
+            candidate = look(home, path)
+            if candidate is not None and candidate.problem is None:
+                yield candidate
+            continue
+        directory = path.removesuffix("/")
+        with _listed(f"{home}/{directory}") as entries:
+            names = {
+                f"{each.name}/" if each.is_dir(follow_symlinks=False) else each.name
+                for each in entries
+            }
+        # A directory stands among files where the paths below it do.
+        for name in sorted(names, reverse=True):
+            hidden = name.endswith(".zst") and name.removesuffix(".zst") in names
+            if name.endswith("/") or (is_rollout_name(name) and not hidden):
+                pending.append(f"{directory}/{name}")
+
+
 @contextmanager
 def _listed(directory: str) -> Iterator[Iterator[os.DirEntry[str]]]:
     # By a descriptor: the entries are then looked at without their whole path being resolved

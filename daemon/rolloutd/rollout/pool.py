@@ -9,6 +9,7 @@ import os
 import select
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from types import TracebackType
 from typing import Self
 
@@ -52,6 +53,7 @@ class ReaderPool:
         self._count = reader_count() if count is None else count
         self._line_limit = line_limit
         self._readers: list[Reader] = []
+        self._begun: list[Job] = []
         self._stillborn = 0  # readers in a row that ended before they said anything
 
     def __enter__(self) -> Self:
@@ -76,6 +78,35 @@ class ReaderPool:
             reader.end()
         self._readers.clear()
 
+    def begin(self, jobs: Iterable[Job]) -> None:
+        """Have the first of these read already, as many as the readers take.
+
+        The next `read` has their results at once, if its jobs begin with the same files.
+        """
+        self.start()
+        for job in jobs:
+            if not self._give(len(self._begun), job):
+                break
+            self._begun.append(job)
+        for reader in self._readers:
+            reader.send()
+
+    def _give(self, number: int, job: Job) -> bool:
+        free = [reader for reader in self._readers if reader.takes(job)]
+        if free:
+            min(free, key=lambda reader: len(reader.jobs)).give(number, job)
+        return bool(free)
+
+    def _rest(self, jobs: Iterable[Job]) -> Iterator[tuple[int, Job]]:
+        """The jobs that have not begun, numbered; all of them if others were begun."""
+        begun, self._begun = self._begun, []
+        numbered = enumerate(jobs)
+        first = list(islice(numbered, len(begun)))
+        if [job.path for _, job in first] == [job.path for job in begun]:
+            return numbered
+        self.end()
+        return chain(first, numbered)
+
     def read(
         self, jobs: Iterable[Job], tick: Callable[[int], None]
     ) -> Iterator[tuple[Job, Reading | None]]:
@@ -84,19 +115,17 @@ class ReaderPool:
         `tick` is called several times a second, with the bytes read since its last call; what
         it raises ends the reading.
         """
-        pending = enumerate(jobs)
+        pending = self._rest(jobs)
         upcoming = next(pending, None)
-        if upcoming is None:
+        if upcoming is None and not any(reader.jobs for reader in self._readers):
             return
         self.start()
         results = _Results()
         try:
             while True:
                 while upcoming is not None and upcoming[0] < results.number + _WINDOW_JOBS:
-                    free = [reader for reader in self._readers if reader.takes(upcoming[1])]
-                    if not free:
+                    if not self._give(*upcoming):
                         break
-                    min(free, key=lambda reader: len(reader.jobs)).give(*upcoming)
                     upcoming = next(pending, None)
                 if upcoming is None and not any(reader.jobs for reader in self._readers):
                     return

@@ -50,10 +50,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("rolloutd-*.whl"))
 
 
-def test_wheel_carries_migrations(wheel: Path) -> None:
+@pytest.mark.parametrize("folder", ["migrations", "systemd", "deploy"])
+def test_wheel_carries_what_is_not_python(wheel: Path, folder: str) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for migration in (ROOT / "migrations").rglob("*.py"):
-        assert f"rolloutd/_bundled/migrations/{migration.relative_to(ROOT / 'migrations')}" in names
+    files = [path for path in (ROOT / folder).rglob("*") if path.is_file()]
+    wanted = {
+        f"rolloutd/_bundled/{path.relative_to(ROOT)}" for path in files if path.suffix != ".pyc"
+    }
+    assert wanted
+    assert wanted <= names
 
 
 def test_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ class Batches:
 
         batch: list[Outcome] = []
         weight = 0
-        light = len(candidates) <= _FEW_FILES and unread <= FEW_BYTES
+        light = len(candidates) <= _FEW_FILES and unread <= FEW_BYTES and not self._pool.has_begun
         results = read_here(self._home, jobs, tick) if light else self._pool.read(jobs, tick)
         try:
             for candidate in candidates:

@@ -78,6 +78,11 @@ class ReaderPool:
             reader.end()
         self._readers.clear()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there are results that the next `read` is to take."""
+        return bool(self._begun)
+
     def begin(self, jobs: Iterable[Job]) -> None:
         """Have the first of these read already, as many as the readers take.
 

@@ -34,6 +34,7 @@ FLOORS = (
     ("rolloutd.settings", "rolloutd.logs", "rolloutd.report", "rolloutd.progress"),
     ("rolloutd.progress_bar",),
     ("rolloutd.supervisor", "rolloutd.daemon"),
+    ("rolloutd.commands",),
     ("rolloutd.cli",),
     ("rolloutd.__main__",),
 )

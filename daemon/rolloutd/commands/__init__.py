@@ -1,0 +1,1 @@
+"""The commands: each reads the settings, calls what does the work, and prints."""

@@ -1,0 +1,43 @@
+"""The options that several commands share, and the settings that come of them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rolloutd.settings import Settings
+
+CodexHome = Annotated[
+    Path | None, typer.Option(help="The Codex home to index; by default $CODEX_HOME, or ~/.codex.")
+]
+Database = Annotated[
+    Path | None,
+    typer.Option(help="The database; by default ~/.local/state/rolloutd/state.sqlite."),
+]
+ModelProvider = Annotated[
+    str | None,
+    typer.Option(
+        help="Provider of threads that name none; by default that of Codex's own config.toml."
+    ),
+]
+BatchSize = Annotated[int | None, typer.Option(help="Files a transaction.")]
+LeaseSeconds = Annotated[float | None, typer.Option(help="How long a claim holds.")]
+LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
+LogFormat = Annotated[str | None, typer.Option(help="auto, console, plain, journal or json.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def read_settings(**overrides: Any) -> "Settings":
+    """The settings, with these options before all else; records are logged as they say.
+
+    Raises:
+        ConfigurationError: see `load_settings`.
+    """
+    # What is slow to import is imported where it is needed: `--help` answers at once.
+    from rolloutd.logs import configure_logging
+    from rolloutd.settings import load_settings
+
+    settings = load_settings(overrides)
+    configure_logging(settings.log_level, settings.log_format)
+    return settings

@@ -1,0 +1,31 @@
+"""What a command prints, and how it ends when it cannot."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+
+def print_document(document: Any) -> None:
+    """One JSON document on standard output."""
+    print_lines([json.dumps(document, indent=2)])
+
+
+def print_lines(lines: Sequence[str]) -> None:
+    """Lines on standard output; says so and exits 1 if they cannot be written."""
+    try:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # Whoever reads has seen enough; typer ends the program without a word.
+    except OSError as error:
+        # What is still held back must not fail once more when Python flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(f"the output cannot be written: {error.strerror}")
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Say why on standard error, and exit."""
+    sys.stderr.write(f"rolloutd: {message}\n")
+    sys.exit(code)

@@ -47,6 +47,10 @@ def read_rollout(
         return Reading(path, is_archived(path), encoding_of(path), error=why)
     try:
         return _Reading(descriptor, path, line_limit, on_bytes).settled(known)
+    except OSError as error:
+        # Without a cursor, so that it is tried again though the file may not change.
+        why = f"reading: {error.strerror}"
+        return Reading(path, is_archived(path), encoding_of(path), error=why)
     finally:
         os.close(descriptor)
 
@@ -116,9 +120,6 @@ class _Reading:
             resume = fold_tail(reader, summary)
         except CompressedError as broken:
             error = str(broken)
-        except OSError as failed:
-            # Without a cursor, so that it is tried again though the file may not change.
-            return self._failed(f"reading: {failed.strerror}")
         # Offsets count bytes of the file: a compressed one is read as a whole or not at all.
         offset = reader.offset if self._encoding == "plain" else status.st_size
         cursor = Cursor(

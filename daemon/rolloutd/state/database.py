@@ -68,12 +68,14 @@ class StateDatabase:
         Raises:
             DatabaseReplaced: to none, or to another one.
             CorruptDatabase: somebody has written something else over it.
+            DatabaseUnavailable: it cannot be told.
         """
         if self._file is None or identity_of(self.path) != self._file:
             raise DatabaseReplaced(f"{self.path}: deleted or replaced while it was worked on")
         # SQLite itself may not notice for as long as it finds all it needs in its cache and WAL.
-        if self._descriptor is not None and os.pread(self._descriptor, 16, 0) != _MAGIC:
-            raise CorruptDatabase(f"{self.path}: was overwritten")
+        with explained(self.path):
+            if self._descriptor is not None and os.pread(self._descriptor, 16, 0) != _MAGIC:
+                raise CorruptDatabase(f"{self.path}: was overwritten")
 
     def checkpoint(self) -> None:
         """Move what the WAL holds into the database, as far as readers allow."""

@@ -1,17 +1,13 @@
-"""What may happen to a tree of rollouts, as plain steps that a property test can draw."""
+"""What may happen to a home, as plain steps that a property test can draw."""
 
-import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-import zstandard
-
-from tests.daemon.living import append
-from tests.oracle.cases_build import meta, tokens, user
-from tests.running import Place, thread_id, watermark
+from tests.daemon.tree_files import FileSteps
+from tests.daemon.tree_places import PlaceSteps
+from tests.running import Place, thread_id
 
 # Few threads, so that steps meet on the same ones; on two days.
 NUMBERS = (0, 1, 2, 360, 361)
@@ -30,124 +26,94 @@ class Tree:
     """Applies steps to a home; one that does not fit there does nothing."""
 
     def __init__(self, place: Place) -> None:
-        self._place = place
+        self._home = place.home
+        self._sessions = place.home / "sessions"
         self._away = place.root / "away"
+        self._away_home = place.root / "away-home"
+        self._linked = place.root / "linked"
+        self._files = FileSteps(place)
+        self._places = PlaceSteps(place)
 
     @property
     def kinds(self) -> dict[str, Callable[[int, int], None]]:
         return {
-            "create": self._create,
-            "append": self._append,
-            "tear": self._tear,
-            "many": self._many,
-            "rewrite": self._rewrite,
-            "truncate": self._truncate,
-            "archive": self._archive,
-            "unarchive": self._unarchive,
-            "compress": self._compress,
-            "decompress": self._decompress,
-            "delete": self._delete,
-            "duplicate": self._duplicate,
-            "age": self._age,
+            **self._files.kinds,
+            **self._places.kinds,
             "name": self._name,
-            "remove_day": self._remove_day,
+            "rename": self._rename,
+            "unname": self._unname,
             "remove_root": self._remove_root,
             "root_goes": self._root_goes,
             "root_comes": self._root_comes,
+            "root_is_linked": self._root_is_linked,
+            "root_is_unlinked": self._root_is_unlinked,
+            "home_goes": self._home_goes,
+            "home_comes": self._home_comes,
         }
 
     def apply(self, step: Step) -> None:
-        with suppress(FileNotFoundError, NotADirectoryError):
+        # What is away is not written to: that would make another one in its place.
+        is_away = not self._sessions.is_dir()
+        if is_away and step.kind in self._files.kinds:
+            return
+        with suppress(OSError):
             self.kinds[step.kind](step.number, step.amount)
 
     def settle(self) -> None:
         """Bring back what is away: then a fresh backfill can be asked."""
+        self._home_comes(0, 0)
         self._root_comes(0, 0)
-        (self._place.home / "sessions").mkdir(exist_ok=True)
-        (self._place.home / "archived_sessions").mkdir(exist_ok=True)
-
-    def _path(self, number: int) -> Path:
-        return self._place.home / watermark(number)
-
-    def _archived(self, number: int) -> Path:
-        return self._place.home / watermark(number, root="archived_sessions")
-
-    def _packed(self, number: int) -> Path:
-        return self._place.home / watermark(number, ending=".jsonl.zst")
-
-    def _create(self, number: int, amount: int) -> None:
-        if not self._is_away():
-            self._place.thread(number, meta(), user(f"prompt {amount}"), tokens(amount))
-
-    def _append(self, number: int, amount: int) -> None:
-        with self._path(number).open("rb"):
-            append(self._path(number), tokens(amount), user("more " * amount))
-
-    def _tear(self, number: int, amount: int) -> None:
-        whole = tokens(amount)
-        with self._path(number).open("r+b") as file:
-            file.seek(0, os.SEEK_END)
-            file.write(whole[: len(whole) - amount % len(whole)])
-
-    def _many(self, number: int, amount: int) -> None:
-        with self._path(number).open("rb"):
-            for each in range(amount):
-                append(self._path(number), tokens(each))
-
-    def _rewrite(self, number: int, amount: int) -> None:
-        status = self._path(number).stat()
-        content = self._path(number).read_bytes().replace(b"prompt", b"PROMPT"[: amount % 7])
-        self._path(number).write_bytes(content)
-        os.utime(self._path(number), ns=(status.st_atime_ns, status.st_mtime_ns))
-
-    def _truncate(self, number: int, amount: int) -> None:
-        os.truncate(self._path(number), self._path(number).stat().st_size * amount // 100)
-
-    def _archive(self, number: int, _amount: int) -> None:
-        self._archived(number).parent.mkdir(exist_ok=True)
-        self._path(number).rename(self._archived(number))
-
-    def _unarchive(self, number: int, _amount: int) -> None:
-        self._archived(number).rename(self._path(number))
-
-    def _compress(self, number: int, _amount: int) -> None:
-        packed = zstandard.ZstdCompressor().compress(self._path(number).read_bytes())
-        self._packed(number).write_bytes(packed)
-        self._path(number).unlink()
-
-    def _decompress(self, number: int, _amount: int) -> None:
-        packed = self._packed(number).read_bytes()
-        self._path(number).write_bytes(zstandard.ZstdDecompressor().decompress(packed))
-        self._packed(number).unlink()
-
-    def _delete(self, number: int, amount: int) -> None:
-        (self._archived(number) if amount % 3 == 0 else self._path(number)).unlink()
-
-    def _duplicate(self, number: int, amount: int) -> None:
-        target = self._path(number).with_name(f"rollout-{amount:03}.jsonl")
-        shutil.copy(self._path(number), target)
-
-    def _age(self, number: int, amount: int) -> None:
-        os.utime(self._path(number), (amount, amount))
+        self._sessions.mkdir(exist_ok=True)
+        (self._home / "archived_sessions").mkdir(exist_ok=True)
 
     def _name(self, number: int, amount: int) -> None:
-        with (self._place.home / "session_index.jsonl").open("a") as file:
+        with (self._home / "session_index.jsonl").open("a") as file:
             file.write(f'{{"id":"{thread_id(number)}","thread_name":"name {amount}"}}\n')
 
-    def _remove_day(self, number: int, _amount: int) -> None:
-        shutil.rmtree(self._path(number).parent)
+    def _rename(self, number: int, amount: int) -> None:
+        """A whole new index in the place of the old one, as an editor saves it."""
+        text = f'{{"id":"{thread_id(number)}","thread_name":" "}}\nnot a name\n'
+        text += f'{{"id":"{thread_id(number + 1)}","thread_name":"renamed {amount}"}}'
+        new = self._home / "session_index.new"
+        new.write_text(text)
+        new.rename(self._home / "session_index.jsonl")
+
+    def _unname(self, _number: int, _amount: int) -> None:
+        (self._home / "session_index.jsonl").unlink()
 
     def _remove_root(self, _number: int, _amount: int) -> None:
-        shutil.rmtree(self._place.home / "sessions")
-
-    def _is_away(self) -> bool:
-        return self._away.exists()
+        if self._sessions.is_symlink():
+            self._sessions.unlink()
+        else:
+            shutil.rmtree(self._sessions)
 
     def _root_goes(self, _number: int, _amount: int) -> None:
-        if not self._is_away():
-            (self._place.home / "sessions").rename(self._away)
+        if not self._away.exists():
+            self._sessions.rename(self._away)
 
     def _root_comes(self, _number: int, _amount: int) -> None:
-        if self._is_away():
-            shutil.rmtree(self._place.home / "sessions", ignore_errors=True)
-            self._away.rename(self._place.home / "sessions")
+        if self._away.exists():
+            if self._sessions.exists():
+                self._remove_root(0, 0)
+            self._home.mkdir(exist_ok=True)
+            self._away.rename(self._sessions)
+
+    def _root_is_linked(self, _number: int, _amount: int) -> None:
+        """The root becomes a symbolic link to where its files are now."""
+        if not self._linked.exists() and not self._sessions.is_symlink():
+            self._sessions.rename(self._linked)
+            self._sessions.symlink_to(self._linked)
+
+    def _root_is_unlinked(self, _number: int, _amount: int) -> None:
+        if self._sessions.is_symlink() and self._linked.exists():
+            self._sessions.unlink()
+            self._linked.rename(self._sessions)
+
+    def _home_goes(self, _number: int, _amount: int) -> None:
+        if not self._away_home.exists():
+            self._home.rename(self._away_home)
+
+    def _home_comes(self, _number: int, _amount: int) -> None:
+        if self._away_home.exists():
+            shutil.rmtree(self._home, ignore_errors=True)
+            self._away_home.rename(self._home)

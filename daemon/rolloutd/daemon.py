@@ -75,7 +75,7 @@ async def _listen(
 
 async def _watch(watcher: Watcher, mailbox: Mailbox) -> None:
     try:
-        await watcher.run()
+        await anyio.to_thread.run_sync(watcher.run)
     finally:
         # Nobody hears of a failure before the worker has ended.
         mailbox.stop()
@@ -119,6 +119,7 @@ class _Teller:
                 since_ms=self._since_ms,
                 phase=progress.phase,
                 watch=self._watcher.mode,
+                watch_problem=self._watcher.problem,
                 watch_restarts=self._watcher.restarts,
                 last_event_ms=_ms(self._watcher.last_event),
                 last_reconcile_ms=_ms(progress.last_reconcile),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from rolloutd.rollout.names import ROOTS, is_rollout_name
+from rolloutd.rollout.session_index import FILE_NAME
 
 # Of more events at once than this, some have probably been dropped by the kernel in silence.
 FLOOD_EVENTS = 2000
@@ -62,6 +63,8 @@ def tidy(home: str, events: Iterable[tuple[str, str]]) -> Hints:
         count += 1
         relative = path.removeprefix(prefix)
         parts = PurePath(relative).parts
+        if relative == FILE_NAME:
+            hints.names = True
         if relative == path or not parts or parts[0] not in ROOTS:
             continue
         if is_rollout_name(parts[-1]):

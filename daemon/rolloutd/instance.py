@@ -26,6 +26,7 @@ class DaemonState(Struct, frozen=True):
         phase: `starting`, `waiting` (no home, or another worker), `backfill`, `following`,
             `failing` (the database).
         watch: `native` or `poll`.
+        watch_problem: why it polls, where there should be file events.
         lag_ms: from a file's last change to its row's commit, of the last file indexed.
         queue: files and directories that are to be looked at.
     """
@@ -34,6 +35,7 @@ class DaemonState(Struct, frozen=True):
     since_ms: int
     phase: str = "starting"
     watch: str = "poll"
+    watch_problem: str | None = None
     watch_restarts: int = 0
     last_event_ms: int | None = None
     last_reconcile_ms: int | None = None

@@ -128,8 +128,11 @@ def _daemon_lines(daemon: dict[str, Any] | None, now: float) -> list[str]:
     if daemon["queue"]:
         parts.append(f"{daemon['queue']} waiting")
     lines = [f"daemon     process {daemon['pid']} for {age}", f"           {', '.join(parts)}"]
-    if daemon["problem"]:
-        lines.append(f"problem    {printable(daemon['problem'])}")
+    lines += [
+        f"problem    {printable(daemon[key])}"
+        for key in ("problem", "watch_problem")
+        if daemon[key]
+    ]
     return lines
 
 

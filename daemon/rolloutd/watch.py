@@ -1,24 +1,24 @@
 """The watcher: native file events where they can be had, and honesty where they cannot.
 
-What watchfiles does not tell (users.md lists its holes) is made up for elsewhere: a directory
-event scans that directory, a reconcile looks at everything every now and then. Here it is only
-made sure that a watch is armed on the roots that are there, and armed again when a root appears,
-vanishes, is replaced, or the watch dies.
+Events only say where to look. What they do not tell is made up for elsewhere: a directory event
+scans that directory, a reconcile looks at everything every now and then. Here it is made sure
+that all that is there is watched, and that it is known where this cannot be.
 """
 
-import errno
 import logging
 import os
+import stat
 import time
-from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import closing
+from math import inf
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import anyio
 import anyio.from_thread
-from watchfiles import awatch
+from watchfiles._rust_notify import WatchfilesRustInternalError
 
+from rolloutd.events import FileEvent, Watches
 from rolloutd.filesystems import has_events
 from rolloutd.hints import Hints, Mailbox, tidy
 from rolloutd.rollout.names import ROOTS
@@ -29,15 +29,14 @@ _log = logging.getLogger(__name__)
 Mode: TypeAlias = Literal["native", "poll"]
 Wanted: TypeAlias = Literal["auto", "native", "poll"]
 
-# Events of one burst are gathered: until there are none for a step, or for this long. The watcher
-# wakes once a step even when there is nothing: a shorter one would cost more than it gains.
-_GATHER_MS = 150
-_STEP_MS = 75
 _LOOK_SECONDS = 2.0
 _POLL_SECONDS = 2.0
 _BACKOFF_SECONDS = (0.5, 30.0)
-_NO_ROOM_SECONDS = 300.0
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EMFILE, errno.ENFILE})
+# How often to see whether directories are there that no event told of.
+_CHECK_SECONDS = 60.0
+# Renewing the watches takes one part in so many of the time, at most.
+_UPKEEP_SHARE = 10
+_NO_ROOM = ("limit reached", "os error 23", "os error 24", "os error 28")
 
 _Stamp: TypeAlias = tuple[int, ...] | None
 
@@ -47,6 +46,7 @@ class Watcher:
 
     Attributes:
         mode: how it comes by them now.
+        problem: why there are no file events, where there should be.
         armed: set once the first watch is armed, or is known to be impossible.
         restarts: how often a watch had to be armed again.
         last_event: when the last event came, epoch seconds.
@@ -54,6 +54,7 @@ class Watcher:
 
     def __init__(self, home: Path, mailbox: Mailbox, wanted: Wanted) -> None:
         self.mode: Mode = "poll"
+        self.problem: str | None = None
         self.armed = anyio.Event()
         self.restarts = 0
         self.last_event: float | None = None
@@ -61,81 +62,97 @@ class Watcher:
         self._mailbox = mailbox
         self._wanted = wanted
         self._backoff = _BACKOFF_SECONDS[0]
+        self._said: str | None = None
         self._names: _Stamp = _stamp(home / FILE_NAME)
 
-    async def run(self) -> None:
-        """Watch until the mailbox is told to stop."""
+    def run(self) -> None:
+        """Watch until the mailbox is told to stop; in a thread that the event loop has started."""
         while not self._mailbox.stopping:
-            failure: Exception | None = None
             began = time.monotonic()
             try:
-                await self._watch()
-            # RuntimeError is what watchfiles raises for whatever it did not expect, in a group.
-            except* (OSError, RuntimeError) as group:
-                failure = _only(group)
-            if failure is not None:
-                await self._recover(failure, time.monotonic() - began)
+                self._watch()
+            except (OSError, WatchfilesRustInternalError) as failure:
+                self._recover(failure, time.monotonic() - began)
             self.restarts += 1
 
-    async def _recover(self, failure: Exception, lasted: float) -> None:
+    def _recover(self, failure: Exception, lasted: float) -> None:
+        """Poll for a while; what is the matter is said once in an episode."""
         least, most = _BACKOFF_SECONDS
         if lasted > most:
-            self._backoff = least
-        delay = _NO_ROOM_SECONDS if _is_no_room(failure) else self._backoff
-        self._backoff = min(2 * self._backoff, most)
-        _log.warning("%s; polling, watching again in %.1f s", _told(failure), delay)
+            self._backoff, self._said = least, None
+        self.problem = _told(failure)
+        if self.problem != self._said:
+            self._said = self.problem
+            _log.warning("%s; polling until there are file events again", self.problem)
         self._begin("poll")
-        with anyio.move_on_after(delay):
-            await self._poll(self._roots())
+        self._poll(self._roots(), self._backoff)
+        self._backoff = min(2 * self._backoff, most)
 
     def _begin(self, mode: Mode) -> None:
         self.mode = mode
         if self.armed.is_set():
             # What happened while nothing watched is found by looking.
             self._mailbox.ask_reconcile()
-        self.armed.set()
+        else:
+            anyio.from_thread.run_sync(self.armed.set)
 
-    async def _watch(self) -> None:
-        """Watch the roots as they are; returns when they are others, or to stop."""
+    def _watch(self) -> None:
+        """Watch what is there; returns when the roots are others, or to stop."""
         roots = self._roots()
-        paths = [self._home / name for name, stamp in roots.items() if stamp is not None]
-        if not paths or not self._is_native(paths):
+        if not self._is_native(roots):
+            self.problem = None
             self._begin("poll")
-            await self._poll(roots)
+            self._poll(roots)
             return
-        gone = {("deleted", os.fspath(path)) for path in paths}
-        watch = awatch(
-            *paths,
-            watch_filter=None,
-            debounce=_GATHER_MS,
-            step=_STEP_MS,
-            rust_timeout=round(_LOOK_SECONDS * 1000),
-            yield_on_timeout=True,
-            force_polling=False,
-            ignore_permission_denied=True,
-            stop_event=_Armed(lambda: self._begin("native"), self._mailbox),
-        )
-        async with aclosing(watch) as batches:
-            looked = time.monotonic()
-            async for changes in batches:
-                events = {(change.raw_str(), path) for change, path in changes}
-                if events:
-                    self.last_event = time.time()
-                    self._mailbox.post(tidy(os.fspath(self._home), events))
-                if time.monotonic() - looked >= _LOOK_SECONDS:
-                    looked = time.monotonic()
-                    self._look_at_names()
-                    if self._roots() != roots:
-                        return
-                # A root made anew may have the inode of the one that is gone.
-                if events & gone:
+        with closing(Watches(self._home)) as watches:
+            if self.problem is not None:
+                self.problem = None
+                _log.debug("there are file events again")
+            self._begin("native")
+            self._follow(watches, roots)
+
+    def _follow(self, watches: Watches, roots: dict[str, _Stamp]) -> None:
+        gone = {("deleted", f"{self._home}/{name}") for name in roots}
+        upkeep = _Upkeep(watches, self._home)
+        looked = time.monotonic()
+        while not self._mailbox.stopping:
+            seconds = min(_LOOK_SECONDS, upkeep.seconds_left())
+            events = watches.wait(seconds, lambda: self._mailbox.stopping)
+            upkeep.heed(self._post(events), events)
+            if upkeep.seconds_left() <= 0 and upkeep.is_needed():
+                until_then = watches.renew()
+                # What came into new directories before they were watched.
+                self._mailbox.post(upkeep.renewed())
+                upkeep.heed(self._post(until_then), until_then)
+            # A root made anew may have the inode of the one that is gone.
+            if events & gone:
+                return
+            if time.monotonic() - looked >= _LOOK_SECONDS:
+                looked = time.monotonic()
+                self._look_at_names()
+                if self._roots() != roots:
                     return
 
-    async def _poll(self, roots: dict[str, _Stamp]) -> None:
-        """Ask for a look at everything, over and over; returns when the roots are others."""
-        asked = time.monotonic()
+    def _post(self, events: set[FileEvent]) -> Hints:
+        hints = tidy(os.fspath(self._home), events)
+        if events:
+            self.last_event = time.time()
+        if hints.names:
+            self._names = _stamp(self._home / FILE_NAME)
+        self._mailbox.post(hints)
+        return hints
+
+    def _poll(self, roots: dict[str, _Stamp], seconds: float = inf) -> None:
+        """Ask for a look at everything, over and over.
+
+        Returns when the roots are others, after so many seconds, or to stop.
+        """
+        began = asked = time.monotonic()
         while self._roots() == roots and not self._mailbox.stopping:
-            await anyio.sleep(_LOOK_SECONDS)
+            left = began + seconds - time.monotonic()
+            if left <= 0:
+                return
+            self._mailbox.wait(min(_LOOK_SECONDS, left))
             self._look_at_names()
             if time.monotonic() - asked >= _POLL_SECONDS:
                 asked = time.monotonic()
@@ -148,10 +165,11 @@ class Watcher:
             self.last_event = time.time()
             self._mailbox.post(Hints(names=True))
 
-    def _is_native(self, paths: list[Path]) -> bool:
-        return self._wanted == "native" or (
-            self._wanted == "auto" and all(has_events(path) for path in paths)
-        )
+    def _is_native(self, roots: dict[str, _Stamp]) -> bool:
+        paths = [self._home / name for name, stamp in roots.items() if stamp is not None]
+        if not paths or self._wanted == "poll":
+            return False
+        return self._wanted == "native" or all(has_events(path) for path in paths)
 
     def _roots(self) -> dict[str, _Stamp]:
         """Which roots are there; a root that was replaced is another one."""
@@ -159,24 +177,50 @@ class Watcher:
         return {name: stamp and stamp[:2] for name, stamp in found.items()}
 
 
-class _Armed:
-    """Passed to the watcher as its stop event: once it asks for it, it is armed."""
+class _Upkeep:
+    """When to renew the watches, so that what is new is watched too."""
 
-    def __init__(self, tell: Callable[[], None], mailbox: Mailbox) -> None:
-        self._tell: Callable[[], None] | None = tell
-        self._mailbox = mailbox
-        self._stopped = False
+    def __init__(self, watches: Watches, home: Path) -> None:
+        self._watches = watches
+        self._home = home
+        self._renewed = time.monotonic()
+        # What was made while they were armed is not watched.
+        self._due = self._renewed
+        self._fresh = Hints()
 
-    def is_set(self) -> bool:
-        """Called from the watcher's thread, once a step."""
-        if self._tell is not None:
-            anyio.from_thread.run_sync(self._tell)
-            self._tell = None
-        return self._stopped or self._mailbox.stopping
+    def heed(self, hints: Hints, events: set[FileEvent]) -> None:
+        """Take note of new directories, and of signs of others."""
+        new = (path for path in hints.directories if _is_directory(self._home / path))
+        self._fresh.directories |= dict.fromkeys(new)
+        self._fresh.names |= ("deleted", f"{self._home}/{FILE_NAME}") in events
+        if self._fresh or hints.everything:
+            self._due = min(self._due, self._renewed + _UPKEEP_SHARE * self._watches.cost)
 
-    def set(self) -> None:
-        """Called when the watch is given up."""
-        self._stopped = True
+    def seconds_left(self) -> float:
+        """How long not to think of it."""
+        return max(0.0, self._due - time.monotonic())
+
+    def is_needed(self) -> bool:
+        """Whether there is a reason to renew; if not, the next look is put off."""
+        if self._fresh or self._watches.are_outdated():
+            return True
+        self._due = time.monotonic() + _CHECK_SECONDS
+        return False
+
+    def renewed(self) -> Hints:
+        """It is done: what is to be looked at now."""
+        fresh, self._fresh = self._fresh, Hints()
+        self._renewed = time.monotonic()
+        # There may be new ones in the new ones.
+        self._due = self._renewed + _UPKEEP_SHARE * self._watches.cost
+        return fresh
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _stamp(path: Path) -> _Stamp:
@@ -187,20 +231,11 @@ def _stamp(path: Path) -> _Stamp:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _only(group: BaseExceptionGroup[Exception]) -> Exception:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, Exception)
-    return error
-
-
-def _is_no_room(error: Exception) -> bool:
-    return getattr(error, "errno", None) in _NO_ROOM or "limit" in str(error).lower()
-
-
 def _told(error: Exception) -> str:
     # The message may hold a path, which is not for the log.
-    if _is_no_room(error):
-        return "the system has no more file watches to give (fs.inotify.max_user_watches)"
+    if any(text in str(error) for text in _NO_ROOM):
+        return (
+            "the system has no more file watches to give "
+            "(fs.inotify.max_user_watches, fs.inotify.max_user_instances)"
+        )
     return f"the file watch failed ({type(error).__name__})"

@@ -1,7 +1,10 @@
 """Which file systems tell of changes."""
 
 import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 # Network and pass-through mounts: what others write there makes no event here.
 _WITHOUT_EVENTS = frozenset(
@@ -10,9 +13,15 @@ _WITHOUT_EVENTS = frozenset(
         "afs",
         "ceph",
         "cifs",
+        "fakeowner",
+        "fuse.gcsfuse",
         "fuse.glusterfs",
+        "fuse.grpcfuse",
+        "fuse.osxfs",
         "fuse.rclone",
+        "fuse.s3fs",
         "fuse.sshfs",
+        "fuse.vmhgfs-fuse",
         "lustre",
         "ncpfs",
         "nfs",
@@ -23,7 +32,6 @@ _WITHOUT_EVENTS = frozenset(
         "vboxsf",
         "virtiofs",
         "vmhgfs",
-        "fuse.vmhgfs-fuse",
     }
 )
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -31,23 +39,56 @@ _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def has_events(path: Path) -> bool:
-    """Whether events are to be expected for `path`; assumed where the system does not say."""
+    """Whether events are to be expected in all of `path`; assumed where the system is silent."""
     try:
         mounts = _MOUNTS.read_text(errors="surrogateescape")
     except OSError:
         return True
-    return kind_of(path.resolve(), mounts) not in _WITHOUT_EVENTS
+    return _WITHOUT_EVENTS.isdisjoint(kinds_at(path.resolve(), mounts))
 
 
-def kind_of(path: Path, mounts: str) -> str:
-    """Type of the file system that `path` lies on, out of a mountinfo (proc_pid_mountinfo(5))."""
-    found, kind = "", ""
-    for line in mounts.splitlines():
-        head, _, tail = line.partition(" - ")
-        fields = head.split(" ")
-        if len(fields) > 4 and tail:
-            point = _ESCAPED.sub(lambda match: chr(int(match[1], 8)), fields[4])
-            # Of several mounts on one point, the last is on top.
-            if path.is_relative_to(point) and len(point) >= len(found):
-                found, kind = point, tail.split(" ")[0]
-    return kind
+class _Mount(NamedTuple):
+    number: str
+    parent: str
+    point: Path
+    kind: str
+
+
+def kinds_at(path: Path, mounts: str) -> set[str]:
+    """Types of the file systems that `path` lies on, and that are mounted below it.
+
+    `mounts` is a mountinfo (proc_pid_mountinfo(5)).
+    """
+    table = [mount for line in mounts.splitlines() if (mount := _parsed(line)) is not None]
+    below: Mapping[str, list[_Mount]] = defaultdict(list)
+    for mount in table:
+        below[mount.parent].append(mount)
+    roots = below.keys() - {mount.number for mount in table}
+    places = [path, *(mount.point for mount in table if mount.point.is_relative_to(path))]
+    return {kind for place in places for root in roots for kind in _kind_of(place, root, below)}
+
+
+def _kind_of(path: Path, root: str, below: Mapping[str, Sequence[_Mount]]) -> list[str]:
+    """The type of the file system that a path ends on: as the kernel walks, mount by mount."""
+    kind: list[str] = []
+    inside = root
+    while True:
+        # On the way down, the mount that comes first is entered; it hides what lies below its
+        # point in the one that we come from, other mounts too.
+        met = [mount for mount in below.get(inside, ()) if path.is_relative_to(mount.point)]
+        if not met:
+            return kind
+        nearest = min(met, key=lambda mount: len(mount.point.parts))
+        kind, inside = [nearest.kind], nearest.number
+
+
+def _parsed(line: str) -> _Mount | None:
+    head, _, tail = line.partition(" - ")
+    fields = head.split(" ")
+    if len(fields) <= 4 or not tail:
+        return None
+    point = _ESCAPED.sub(lambda match: chr(int(match[1], 8)), fields[4])
+    number, parent = fields[:2]
+    # The first of all, which an initramfs leaves behind, is its own parent.
+    parent = "" if parent == number else parent
+    return _Mount(number, parent, Path(point), tail.split(" ")[0])

@@ -17,7 +17,7 @@ from rolloutd.state.lease import BackfillState
 _BATCH_WEIGHT = 8 * 1024 * 1024
 
 # So little is read before other processes could be started for it.
-_FEW_FILES = 64
+FEW_FILES = 64
 FEW_BYTES = 16 * 1024 * 1024
 
 
@@ -101,7 +101,7 @@ class Batches:
 
         batch: list[Outcome] = []
         weight = 0
-        light = len(candidates) <= _FEW_FILES and unread <= FEW_BYTES and not self._pool.has_begun
+        light = len(candidates) <= FEW_FILES and unread <= FEW_BYTES and not self._pool.has_begun
         results = read_here(self._home, jobs, tick) if light else self._pool.read(jobs, tick)
         try:
             for candidate in candidates:

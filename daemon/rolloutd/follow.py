@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rolloutd.batches import FEW_BYTES, Batches, readings_of
+from rolloutd.batches import FEW_BYTES, FEW_FILES, Batches, readings_of
 from rolloutd.hints import Hints
 from rolloutd.indexer import Indexer
 from rolloutd.reconcile import has_changed, jobs_of, offset_of
@@ -27,7 +27,8 @@ class Followed:
     Attributes:
         indexed: files whose rows are true now.
         gone: how many rows were dropped.
-        heavy: watermarks of files of which so much is to be read that others should not wait.
+        heavy: watermarks of files that make this more than a little to read: others should not
+            wait for them, and the readers may be at work already.
         obscure: there is something that only a reconcile can judge.
     """
 
@@ -66,11 +67,12 @@ class Follower:
             row = rows.get(path)
             if has_changed(candidate, row):
                 size = candidate.size - offset_of(candidate, row)
-                if size > FEW_BYTES and not heavy:
-                    done.heavy.append(path)
-                else:
+                is_little = unread + size <= FEW_BYTES and len(changed) < FEW_FILES
+                if heavy or is_little:
                     unread += size
                     changed.append(candidate)
+                else:
+                    done.heavy.append(path)
         jobs = jobs_of(self._database, changed)
         for batch in self._batches.read(changed, jobs, unread):
             with lease.transaction() as connection:

@@ -253,3 +253,16 @@ def test_a_head_start_without_a_sequel_leaves_nothing_behind(home: Path) -> None
         assert list(readers.read([], quiet)) == []
         assert [job for job, _ in readers.read(jobs[:2], quiet)] == jobs[:2]
     assert children() == before
+
+
+def test_one_call_at_a_time(home: Path) -> None:
+    """The answers of two would be taken for each other's, and both wait for ever."""
+    jobs = write_numbered(home, 20)
+    with pool(home) as readers:
+
+        def nested(_taken: int) -> None:
+            next(readers.read(jobs, quiet))
+
+        with pytest.raises(AssertionError, match="another call"):
+            next(readers.read(jobs, nested))
+        assert len(list(readers.read(jobs, quiet))) == len(jobs)

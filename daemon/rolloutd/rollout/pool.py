@@ -55,6 +55,7 @@ class ReaderPool:
         self._readers: list[Reader] = []
         self._begun: list[Job] = []
         self._stillborn = 0  # readers in a row that ended before they said anything
+        self._is_reading = False
 
     def __enter__(self) -> Self:
         return self
@@ -118,14 +119,16 @@ class ReaderPool:
         """Each job with its reading, in the order of the jobs; None where the file was gone.
 
         `tick` is called several times a second, with the bytes read since its last call; what
-        it raises ends the reading.
+        it raises ends the reading. It cannot read by the same pool.
         """
+        assert not self._is_reading, "the readers are at work for another call"
         pending = self._rest(jobs)
         upcoming = next(pending, None)
         if upcoming is None and not any(reader.jobs for reader in self._readers):
             return
         self.start()
         results = _Results()
+        self._is_reading = True
         try:
             while True:
                 while upcoming is not None and upcoming[0] < results.number + _WINDOW_JOBS:
@@ -137,6 +140,7 @@ class ReaderPool:
                 tick(self._exchange(results))
                 yield from results.in_order()
         finally:
+            self._is_reading = False
             # What is still being read is nobody's any more: it must not answer the next call.
             for reader in [each for each in self._readers if each.jobs]:
                 reader.end()

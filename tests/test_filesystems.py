@@ -96,10 +96,7 @@ def test_a_table_that_says_nothing(mounts: str) -> None:
     ],
 )
 def test_which_have_events(
-    kind: str,
-    expected: bool,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: FBT001
+    kind: str, *, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = tmp_path / "mountinfo"
     table.write_text(f"1 0 8:1 / / rw - ext4 /dev/sda rw\n2 1 0:9 / {tmp_path} rw - {kind} x rw\n")

@@ -62,7 +62,8 @@ class Follower:
         present, absent = self._look(self._named(hints, done), done)
         with self._database.reading() as connection:
             rows = dict(rollouts.seen(connection, [*present, *absent]))
-        changed, unread = [], 0
+        changed: list[Candidate] = []
+        unread = 0
         for path, candidate in present.items():
             row = rows.get(path)
             if has_changed(candidate, row):

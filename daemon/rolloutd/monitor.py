@@ -24,9 +24,8 @@ from rolloutd.state.database import (
     DatabaseBusy,
     DatabaseReplaced,
     StateDatabase,
-    identity_of,
-    set_aside,
 )
+from rolloutd.state.file import identity_of, set_aside
 from rolloutd.state.lease import BackfillState, Lease, LeaseLost, Work, claim
 from rolloutd.state.process import Owner
 from rolloutd.steady import Keeping, Progress, Steady

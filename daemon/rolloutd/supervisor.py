@@ -67,7 +67,8 @@ def run_backfill(settings: Settings, *, rebuild: bool) -> "Report":
             with suppress(OSError):
                 pool.begin(Job(each.path, each.size) for each in first_found(settings.codex_home))
         from rolloutd.progress import progress_bar
-        from rolloutd.state.database import CorruptDatabase, identity_of, set_aside
+        from rolloutd.state.database import CorruptDatabase
+        from rolloutd.state.file import identity_of, set_aside
 
         observer = stack.enter_context(progress_bar())
         for _ in range(_ATTEMPTS - 1):

@@ -1,11 +1,9 @@
-"""Opening the database: permissions, pragmas, transactions, and what may be wrong with it."""
+"""The open database: its transactions, and what may be wrong with it."""
 
-import fcntl
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -21,13 +19,18 @@ from rolloutd.state.engine import (
     use_wal,
     writing,
 )
+from rolloutd.state.file import (
+    MAGIC,
+    begins_as_database,
+    create_private,
+    identity_of,
+    make_private,
+)
 from rolloutd.state.migrate import migrate, revision_of
 from rolloutd.state.schema import HEAD
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_MAGIC = b"SQLite format 3\0"
 _SUFFIXES = frozenset({".sqlite", ".sqlite3", ".db"})
-_SIDECARS = ("", "-wal", "-shm")
 
 
 class DatabaseBusy(DatabaseUnavailable):
@@ -74,7 +77,7 @@ class StateDatabase:
             raise DatabaseReplaced(f"{self.path}: deleted or replaced while it was worked on")
         # SQLite itself may not notice for as long as it finds all it needs in its cache and WAL.
         with explained(self.path):
-            if self._descriptor is not None and os.pread(self._descriptor, 16, 0) != _MAGIC:
+            if self._descriptor is not None and os.pread(self._descriptor, 16, 0) != MAGIC:
                 raise CorruptDatabase(f"{self.path}: was overwritten")
 
     def checkpoint(self) -> None:
@@ -100,14 +103,14 @@ class StateDatabase:
             DatabaseUnavailable: it cannot be opened, is newer than us, or is not rolloutd's.
         """
         with explained(path):
-            _create_private(path)
+            create_private(path)
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         engine = open_engine(path, writes=True)
         try:
             with explained(path):
                 migrate(engine, path, patience)
                 use_wal(engine, patience)
-                _make_private(path)
+                make_private(path)
             yield cls(path, engine, descriptor, patience)
         finally:
             engine.dispose()
@@ -164,68 +167,6 @@ def _can_share(path: Path) -> bool:
     return os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists()
 
 
-def identity_of(path: Path) -> tuple[int, int] | None:
-    """Device and inode of the file that is there now, if one can be seen."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def set_aside(path: Path, file: tuple[int, int] | None) -> Path | None:
-    """Move a corrupt database and its sidecars out of the way; returns where it went.
-
-    `file` is the identity of the corrupt one. Where another file lies by now, another process
-    has done this already, and nothing is moved: None.
-    """
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        if file is None or identity_of(path) != file:
-            return None
-        target = _free_name(path)
-        for sidecar in reversed(_SIDECARS):
-            source = path.with_name(path.name + sidecar)
-            with suppress(FileNotFoundError):
-                source.rename(target.with_name(target.name + sidecar))
-        return target
-    finally:
-        os.close(folder)
-
-
-def _free_name(path: Path) -> Path:
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    target = path.with_name(f"{path.name}.corrupt-{stamp}")
-    number = 1
-    while target.exists():
-        number += 1
-        target = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
-    return target
-
-
-def _create_private(path: Path) -> None:
-    # A folder that is there already is its owner's choice.
-    if not path.parent.is_dir():
-        path.parent.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        path.parent.chmod(0o700)
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        return
-    os.fchmod(descriptor, 0o600)
-    os.close(descriptor)
-
-
-def _make_private(path: Path) -> None:
-    for sidecar in _SIDECARS:
-        file = path.with_name(path.name + sidecar)
-        with suppress(FileNotFoundError):
-            if file.stat().st_mode & 0o077:
-                file.chmod(0o600)
-
-
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn what SQLite and the system say of the file into errors for the user."""
@@ -244,14 +185,6 @@ def _explain(path: Path, error: BaseException | None) -> DatabaseUnavailable:
         return DatabaseBusy(f"{path}: another process is writing, and does not end")
     if error_code(error) not in _CORRUPT:
         return DatabaseUnavailable(f"{path}: {error}")
-    if path.suffix in _SUFFIXES or _begins_as_database(path):
+    if path.suffix in _SUFFIXES or begins_as_database(path):
         return CorruptDatabase(f"{path}: {error}")
     return DatabaseUnavailable(f"{path}: {error}, nor is it named like one: left alone")
-
-
-def _begins_as_database(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False

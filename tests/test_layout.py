@@ -17,7 +17,13 @@ PACKAGE = Path(rolloutd.__file__).parent
 
 # From the floor up; a module imports from lower floors only, or from its own package.
 FLOORS = (
-    ("rolloutd", "rolloutd.records", "rolloutd.errors", "rolloutd.resources"),
+    (
+        "rolloutd",
+        "rolloutd.records",
+        "rolloutd.errors",
+        "rolloutd.resources",
+        "rolloutd.readiness",
+    ),
     ("rolloutd.rollout", "rolloutd.state"),
     ("rolloutd.indexer",),
     (
@@ -38,7 +44,7 @@ FLOORS = (
     ),
     ("rolloutd.monitor",),
     ("rolloutd.settings", "rolloutd.logs", "rolloutd.report", "rolloutd.progress"),
-    ("rolloutd.progress_bar",),
+    ("rolloutd.progress_bar", "rolloutd.condition"),
     ("rolloutd.supervisor", "rolloutd.daemon"),
     ("rolloutd.commands",),
     ("rolloutd.cli",),

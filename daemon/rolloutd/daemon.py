@@ -6,7 +6,6 @@ lock -> signals -> watch, armed -> monitor (database, backfill, steady state), i
 import logging
 import os
 import signal
-import time
 
 import anyio
 import anyio.to_thread
@@ -14,17 +13,16 @@ from anyio.abc import TaskStatus
 
 from rolloutd import __version__
 from rolloutd.batches import Terms
+from rolloutd.condition import Condition
 from rolloutd.errors import DatabaseUnavailable, RolloutdError
 from rolloutd.hints import Mailbox
-from rolloutd.instance import DaemonState, Instance, single_instance
+from rolloutd.instance import Instance, single_instance
 from rolloutd.monitor import Monitor
 from rolloutd.settings import Settings
-from rolloutd.steady import Keeping, Progress
+from rolloutd.steady import Keeping
 from rolloutd.watch import Watcher
 
 _log = logging.getLogger(__name__)
-
-_TELL_SECONDS = 1.0
 
 
 def run_daemon(settings: Settings) -> None:
@@ -45,9 +43,9 @@ def run_daemon(settings: Settings) -> None:
 async def _serve(settings: Settings, instance: Instance) -> None:
     mailbox = Mailbox()
     watcher = Watcher(settings.codex_home, mailbox, settings.watch)
-    teller = _Teller(instance, watcher, mailbox)
-    monitor = Monitor(_keeping(settings), mailbox, teller.progress)
-    teller.tell(now=True)
+    condition = Condition(instance, watcher, mailbox, settings.reconcile_seconds)
+    monitor = Monitor(_keeping(settings), mailbox, condition.progress)
+    condition.tell(now=True)
     _log.info("rolloutd %s, process %d", __version__, os.getpid())
     async with anyio.create_task_group() as group:
         await group.start(_listen, mailbox, name="signals")
@@ -94,44 +92,6 @@ def _keeping(settings: Settings) -> Keeping:
         terms,
         settings.reconcile_seconds,
     )
-
-
-class _Teller:
-    """Says how we are, for `rolloutd status`."""
-
-    def __init__(self, instance: Instance, watcher: Watcher, mailbox: Mailbox) -> None:
-        self.progress = Progress(self.tell)
-        self._instance = instance
-        self._watcher = watcher
-        self._mailbox = mailbox
-        self._since_ms = time.time_ns() // 1_000_000
-        self._told = -_TELL_SECONDS
-
-    def tell(self, now: bool) -> None:  # noqa: FBT001
-        """Say it; unless it is to be known `now`, not more than once a second."""
-        if not now and time.monotonic() - self._told < _TELL_SECONDS:
-            return
-        self._told = time.monotonic()
-        progress = self.progress
-        self._instance.tell(
-            DaemonState(
-                pid=os.getpid(),
-                since_ms=self._since_ms,
-                phase=progress.phase,
-                watch=self._watcher.mode,
-                watch_problem=self._watcher.problem,
-                watch_restarts=self._watcher.restarts,
-                last_event_ms=_ms(self._watcher.last_event),
-                last_reconcile_ms=_ms(progress.last_reconcile),
-                lag_ms=_ms(progress.lag),
-                queue=self._mailbox.waiting(),
-                problem=progress.problem,
-            )
-        )
-
-
-def _ms(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

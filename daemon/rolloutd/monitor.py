@@ -5,7 +5,6 @@ state. What goes wrong with the database or the home is waited out here, and now
 """
 
 import logging
-import time
 from dataclasses import replace
 
 from rolloutd.backfill import Backfill, describe_holder
@@ -18,6 +17,7 @@ from rolloutd.errors import (
     WorkHeld,
 )
 from rolloutd.hints import Mailbox
+from rolloutd.readiness import Phase
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.state.database import (
     CorruptDatabase,
@@ -104,7 +104,6 @@ class Monitor:
 
     def _follow(self, database: StateDatabase, pool: ReaderPool, lease: Lease) -> None:
         self._well()
-        self._progress.last_reconcile = time.time()
         self._enter("following")
         with lease.kept():
             Steady(
@@ -142,6 +141,7 @@ class Monitor:
                     report.failed,
                     report.seconds,
                 )
+                self._progress.reconciled_in(report.seconds)
                 return
             if self._mailbox.stopping:
                 raise Stopped
@@ -164,7 +164,7 @@ class Monitor:
         self._progress.problem = problem
         self._enter("waiting")
 
-    def _enter(self, phase: str) -> None:
+    def _enter(self, phase: Phase) -> None:
         if phase == "backfill" and self._progress.phase == "waiting":
             return  # It is tried again, and will mostly end in waiting again.
         if phase != self._progress.phase:

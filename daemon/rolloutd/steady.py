@@ -11,6 +11,7 @@ from rolloutd.batches import Batches, Observer, Stopped, Terms
 from rolloutd.follow import Followed, Follower
 from rolloutd.hints import Hints, Mailbox
 from rolloutd.indexer import Indexer
+from rolloutd.readiness import Phase
 from rolloutd.reconcile import Reconcile
 from rolloutd.rollout.discovery import Discovery, discover
 from rolloutd.rollout.pool import ReaderPool
@@ -46,14 +47,24 @@ class Progress:
     Attributes:
         tell: called in the worker's thread whenever something may be different here; its
             argument says that this should be known at once.
+        reconciled: when `last_reconcile` was on the monotonic clock.
+        reconcile_took: how many seconds it took.
         lag: seconds from the last change of a file to its row's commit, in the last batch.
     """
 
     tell: Callable[[bool], None]
-    phase: str = "starting"
+    phase: Phase = "starting"
     problem: str | None = None
     last_reconcile: float | None = None
+    reconciled: float | None = None
+    reconcile_took: float = 0.0
     lag: float | None = None
+
+    def reconciled_in(self, seconds: float) -> None:
+        """Everything was compared just now, with success, in so many seconds."""
+        self.last_reconcile = time.time()
+        self.reconciled = time.monotonic()
+        self.reconcile_took = seconds
 
 
 class Steady:
@@ -183,18 +194,18 @@ class Steady:
                 done = self._reconcile.run(self._lease, discovery, self._batch_size)
             self._is_dirty |= bool(done.upserted or done.removed)
             if not self._is_missing:
-                self._succeed()
+                self._succeed(began)
         self._reconciled = time.monotonic()
         self._took = self._reconciled - began
 
-    def _succeed(self) -> None:
-        now = time.time()
+    def _succeed(self, began: float) -> None:
+        now = int(time.time())
         if self._is_dirty:
-            self._count(last_success_at=int(now))
+            self._count(last_success_at=now)
         else:
-            with self._lease.transaction(last_success_at=int(now)):
+            with self._lease.transaction(last_success_at=now):
                 pass
-        self._progress.last_reconcile = now
+        self._progress.reconciled_in(time.monotonic() - began)
 
     def _count(self, **progress: int) -> None:
         with self._database.reading() as connection:

@@ -1,0 +1,71 @@
+"""How the daemon is, gathered from its parts: for `rolloutd status`, and for whoever asks it."""
+
+import os
+import time
+
+from rolloutd.hints import Mailbox
+from rolloutd.instance import DaemonState, Instance
+from rolloutd.readiness import Parts, why_not_ready
+from rolloutd.steady import Progress
+from rolloutd.watch import Watcher
+
+_TELL_SECONDS = 1.0
+
+
+class Condition:
+    """Looks at the parts, from any thread.
+
+    Attributes:
+        progress: what the worker says of itself.
+        is_listening: whether the endpoint listens, or is turned off.
+    """
+
+    def __init__(
+        self, instance: Instance, watcher: Watcher, mailbox: Mailbox, reconcile_seconds: float
+    ) -> None:
+        self.progress = Progress(self.tell)
+        self.is_listening = True
+        self._instance = instance
+        self._watcher = watcher
+        self._mailbox = mailbox
+        self._reconcile_seconds = reconcile_seconds
+        self._since_ms = time.time_ns() // 1_000_000
+        self._told = -_TELL_SECONDS
+
+    def why_not_ready(self) -> str | None:
+        """See `readiness`."""
+        progress = self.progress
+        parts = Parts(
+            progress.phase,
+            self.is_listening,
+            self._watcher.armed.is_set(),
+            progress.reconciled,
+            progress.reconcile_took,
+        )
+        return why_not_ready(parts, self._reconcile_seconds, time.monotonic())
+
+    def tell(self, now: bool) -> None:  # noqa: FBT001
+        """Say it to others; unless it is to be known `now`, not more than once a second."""
+        if not now and time.monotonic() - self._told < _TELL_SECONDS:
+            return
+        self._told = time.monotonic()
+        progress = self.progress
+        self._instance.tell(
+            DaemonState(
+                pid=os.getpid(),
+                since_ms=self._since_ms,
+                phase=progress.phase,
+                watch=self._watcher.mode,
+                watch_problem=self._watcher.problem,
+                watch_restarts=self._watcher.restarts,
+                last_event_ms=_ms(self._watcher.last_event),
+                last_reconcile_ms=_ms(progress.last_reconcile),
+                lag_ms=_ms(progress.lag),
+                queue=self._mailbox.waiting(),
+                problem=progress.problem,
+            )
+        )
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

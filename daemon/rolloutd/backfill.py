@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rolloutd.batches import Batches, Observer, Stopped, Terms, readings_of
-from rolloutd.errors import HomeUnavailable, WorkHeld
+from rolloutd.errors import DatabaseUnavailable, HomeUnavailable, WorkHeld
 from rolloutd.indexer import Indexer
+from rolloutd.meter import UNMETERED, Meter, Outcome
 from rolloutd.reconcile import Reconcile, Reconciled
 from rolloutd.rollout.discovery import Candidate, Discovery, discover
 from rolloutd.rollout.messages import Job
@@ -22,7 +23,6 @@ from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import bind_home, refuse_other_home
 from rolloutd.state.lease import BackfillState, Lease, LeaseLost, Work, claim, read_state
-from rolloutd.state.process import Owner
 from rolloutd.state.threads import delete_strays
 
 _log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Backfill:
         *,
         terms: Terms,
         stopping: Callable[[], bool],
-        owner: Owner | None = None,
+        meter: Meter = UNMETERED,
     ) -> None:
         self._database = database
         self._home = codex_home
@@ -76,10 +76,10 @@ class Backfill:
         self._observer = observer
         self._terms = terms
         self._stopping = stopping
-        self._owner = owner
+        self._meter = meter
         self._indexer = Indexer(str(codex_home), default_provider)
-        self._batches = Batches(pool, observer, terms.batch_size, stopping)
-        self._reconcile = Reconcile(database, self._indexer, self._batches, observer)
+        self._batches = Batches(pool, observer, terms.batch_size, stopping, meter=meter)
+        self._reconcile = Reconcile(database, self._indexer, self._batches, observer, meter)
 
     def run(self, *, rebuild: bool = False) -> Report:
         """Do the work that there is, once the lease is ours.
@@ -98,6 +98,7 @@ class Backfill:
         if rebuild:
             self._discover()  # Nothing is thrown away for a home that is not there.
         work, lease = self._obtain(rebuild=rebuild)
+        obtained = time.monotonic()
         try:
             with lease.kept():
                 done = self._work(lease, work)
@@ -107,12 +108,21 @@ class Backfill:
         except HomeUnavailable as error:
             lease.release(str(error))
             raise
+        except DatabaseUnavailable:
+            self._ended(work, "failed", obtained)
+            raise
         except LeaseLost as error:
+            self._ended(work, "failed", obtained)
             with self._database.reading() as connection:
                 raise WorkHeld(f"taken over: {describe_holder(read_state(connection))}") from error
         report = self._report(done, time.monotonic() - began)
         self._database.refuse_other_file()
+        self._ended(work, "partial_failure" if report.failed else "success", obtained)
         return report
+
+    def _ended(self, work: Work, outcome: Outcome, obtained: float) -> None:
+        if work is not Work.RECONCILE:
+            self._meter.backfilled(outcome, time.monotonic() - obtained)
 
     def _obtain(self, *, rebuild: bool) -> tuple[Work, Lease]:
         deadline = time.monotonic() + self._terms.wait_seconds
@@ -121,8 +131,10 @@ class Backfill:
                 state = read_state(connection)
             work = Work.RECONCILE if state.status == "complete" else Work.BACKFILL
             work = Work.REBUILD if rebuild else work
-            lease = claim(self._database, work, self._terms.lease_seconds, self._owner)
+            lease = claim(self._database, work, self._terms.lease_seconds, self._terms.owner)
             if lease is not None:
+                if lease.was_held:
+                    self._meter.took_over()
                 return work, lease
             if time.monotonic() >= deadline:
                 raise WorkHeld(describe_holder(state))
@@ -171,6 +183,7 @@ class Backfill:
             return read_session_names(self._home)
         except OSError as error:
             _log.warning("the session index cannot be read: %s", error.strerror)
+            self._meter.failed("names")
             return None
 
     def _discover(self) -> Discovery:
@@ -201,8 +214,9 @@ class Backfill:
         for batch in self._batches.read(todo, jobs, unread):
             readings = readings_of(batch)
             scanned += len(batch)
-            upserted += sum(reading.error is None for reading in readings)
-            failed += sum(reading.error is not None for reading in readings)
+            failures = sum(reading.error is not None for reading in readings)
+            upserted += len(readings) - failures
+            failed += failures
             with lease.transaction(
                 last_watermark=batch[-1].candidate.path,
                 total=len(discovery.candidates),
@@ -212,6 +226,7 @@ class Backfill:
             ) as connection:
                 # Whether what has vanished is gone for good is for the reconcile to say.
                 self._indexer.store(connection, readings)
+            self._meter.passed(len(readings) - failures, failures)
         with self._database.reading() as connection:
             return read_state(connection)
 

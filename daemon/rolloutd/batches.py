@@ -1,10 +1,12 @@
 """Reading many rollouts, a batch at a time: the part that backfill and reconcile share."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from rolloutd.errors import RolloutdError
+from rolloutd.meter import UNMETERED, Meter
 from rolloutd.records import Reading
 from rolloutd.rollout.discovery import Candidate
 from rolloutd.rollout.here import read_here
@@ -12,6 +14,7 @@ from rolloutd.rollout.messages import Job
 from rolloutd.rollout.names import encoding_of, is_archived
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.state.lease import BackfillState
+from rolloutd.state.process import Owner
 
 # A batch of long texts is cut short: it is held, and written, as a whole.
 _BATCH_WEIGHT = 8 * 1024 * 1024
@@ -30,11 +33,15 @@ class Stopped(RolloutdError):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms on which the lease is asked for and work is cut up; times in seconds."""
+    """The terms on which the lease is asked for and work is cut up; times in seconds.
+
+    `owner` is who asks; this process, unless given.
+    """
 
     batch_size: int = 200
     lease_seconds: float = 900
     wait_seconds: float = 30
+    owner: Owner | None = None
 
 
 class Observer(Protocol):
@@ -61,7 +68,8 @@ class Batches:
     """Reads candidates in their order.
 
     `taken` is how many bytes were read so far. `meanwhile`, if given, is called several times a
-    second during long reading, outside of any transaction.
+    second during long reading, outside of any transaction; `committed`, when whoever asked has
+    done with a batch.
     """
 
     def __init__(
@@ -71,6 +79,9 @@ class Batches:
         size: int,
         stopping: Callable[[], bool],
         meanwhile: Callable[[], None] | None = None,
+        *,
+        committed: Callable[[list[Outcome]], None] | None = None,
+        meter: Meter = UNMETERED,
     ) -> None:
         self.taken = 0
         self._pool = pool
@@ -79,6 +90,8 @@ class Batches:
         self._size = size
         self._stopping = stopping
         self._meanwhile = meanwhile
+        self._committed = committed
+        self._meter = meter
 
     def read(
         self, candidates: Sequence[Candidate], jobs: Iterable[Job], unread: int
@@ -94,13 +107,14 @@ class Batches:
 
         def tick(taken: int) -> None:
             self.taken += taken
+            self._meter.read(taken)
             self._observer.advance(0, taken)
             self._stop_if_asked()
             if self._meanwhile is not None and not light:
                 self._meanwhile()
 
         batch: list[Outcome] = []
-        weight = 0
+        weight, began = 0, time.monotonic()
         light = len(candidates) <= FEW_FILES and unread <= FEW_BYTES and not self._pool.has_begun
         results = read_here(self._home, jobs, tick) if light else self._pool.read(jobs, tick)
         try:
@@ -113,15 +127,24 @@ class Batches:
                 self._observer.advance(1, 0)
                 weight += reading.weight if reading is not None else 0
                 if len(batch) == self._size or weight >= _BATCH_WEIGHT:
-                    yield batch
-                    batch, weight = [], 0
+                    yield from self._handed(batch, began)
+                    batch, weight, began = [], 0, time.monotonic()
                     self._stop_if_asked()
         except Stopped:
             if batch:
-                yield batch
+                yield from self._handed(batch, began)
             raise
         if batch:
-            yield batch
+            yield from self._handed(batch, began)
+
+    def _handed(self, batch: list[Outcome], began: float) -> Iterator[list[Outcome]]:
+        yield batch
+        # Whoever asks for the next one has committed this one.
+        errors = [reading.error for reading in readings_of(batch)]
+        indexed = errors.count(None)
+        self._meter.stored(indexed, len(errors) - indexed, time.monotonic() - began)
+        if self._committed is not None:
+            self._committed(batch)
 
     def _stop_if_asked(self) -> None:
         if self._stopping():

@@ -1,12 +1,13 @@
 """How the daemon is, gathered from its parts: for `rolloutd status`, and for whoever asks it."""
 
 import os
+import threading
 import time
 
 from rolloutd.hints import Mailbox
 from rolloutd.instance import DaemonState, Instance
 from rolloutd.readiness import Parts, why_not_ready
-from rolloutd.steady import Progress
+from rolloutd.telling import Progress
 from rolloutd.watch import Watcher
 
 _TELL_SECONDS = 1.0
@@ -17,19 +18,26 @@ class Condition:
 
     Attributes:
         progress: what the worker says of itself.
-        is_listening: whether the endpoint listens, or is turned off.
     """
 
     def __init__(
-        self, instance: Instance, watcher: Watcher, mailbox: Mailbox, reconcile_seconds: float
+        self,
+        instance: Instance,
+        watcher: Watcher,
+        mailbox: Mailbox,
+        *,
+        reconcile_seconds: float,
+        has_endpoint: bool,
     ) -> None:
         self.progress = Progress(self.tell)
-        self.is_listening = True
+        self._endpoint: str | None = None
+        self._has_endpoint = has_endpoint
         self._instance = instance
         self._watcher = watcher
         self._mailbox = mailbox
         self._reconcile_seconds = reconcile_seconds
         self._since_ms = time.time_ns() // 1_000_000
+        self._telling = threading.Lock()
         self._told = -_TELL_SECONDS
 
     def why_not_ready(self) -> str | None:
@@ -37,34 +45,43 @@ class Condition:
         progress = self.progress
         parts = Parts(
             progress.phase,
-            self.is_listening,
+            self._endpoint is not None or not self._has_endpoint,
             self._watcher.armed.is_set(),
             progress.reconciled,
             progress.reconcile_took,
         )
         return why_not_ready(parts, self._reconcile_seconds, time.monotonic())
 
+    def hear_endpoint(self, url: str | None) -> None:
+        """The endpoint is there, or is not any more."""
+        self._endpoint = url
+        self.tell(now=True)
+
+    def state(self) -> DaemonState:
+        """As it is now."""
+        progress = self.progress
+        return DaemonState(
+            pid=os.getpid(),
+            since_ms=self._since_ms,
+            phase=progress.phase,
+            metrics=None if self._endpoint is None else f"{self._endpoint}/metrics",
+            watch=self._watcher.mode,
+            watch_problem=self._watcher.problem,
+            watch_restarts=self._watcher.restarts,
+            last_event_ms=_ms(self._watcher.last_event),
+            last_reconcile_ms=_ms(progress.last_reconcile),
+            lag_ms=_ms(progress.lag),
+            queue=self._mailbox.waiting(),
+            problem=progress.problem,
+        )
+
     def tell(self, now: bool) -> None:  # noqa: FBT001
         """Say it to others; unless it is to be known `now`, not more than once a second."""
         if not now and time.monotonic() - self._told < _TELL_SECONDS:
             return
-        self._told = time.monotonic()
-        progress = self.progress
-        self._instance.tell(
-            DaemonState(
-                pid=os.getpid(),
-                since_ms=self._since_ms,
-                phase=progress.phase,
-                watch=self._watcher.mode,
-                watch_problem=self._watcher.problem,
-                watch_restarts=self._watcher.restarts,
-                last_event_ms=_ms(self._watcher.last_event),
-                last_reconcile_ms=_ms(progress.last_reconcile),
-                lag_ms=_ms(progress.lag),
-                queue=self._mailbox.waiting(),
-                problem=progress.problem,
-            )
-        )
+        with self._telling:
+            self._told = time.monotonic()
+            self._instance.tell(self.state())
 
 
 def _ms(seconds: float | None) -> int | None:

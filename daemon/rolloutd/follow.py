@@ -9,6 +9,7 @@ from pathlib import Path
 from rolloutd.batches import FEW_BYTES, FEW_FILES, Batches, readings_of
 from rolloutd.hints import Hints
 from rolloutd.indexer import Indexer
+from rolloutd.meter import UNMETERED, Meter
 from rolloutd.reconcile import has_changed, jobs_of, offset_of
 from rolloutd.rollout.discovery import Candidate, look, walk
 from rolloutd.rollout.names import elsewhere
@@ -42,12 +43,18 @@ class Follower:
     """Looks where hints point, and indexes what has changed there."""
 
     def __init__(
-        self, database: StateDatabase, home: Path, indexer: Indexer, batches: Batches
+        self,
+        database: StateDatabase,
+        home: Path,
+        indexer: Indexer,
+        batches: Batches,
+        meter: Meter = UNMETERED,
     ) -> None:
         self._database = database
         self._home = home
         self._indexer = indexer
         self._batches = batches
+        self._meter = meter
 
     def follow(self, lease: Lease, hints: Hints, *, heavy: bool = False) -> Followed:
         """Make the rows of what the hints name true; of heavy files only if `heavy`.
@@ -85,6 +92,7 @@ class Follower:
             with lease.transaction() as connection:
                 self._indexer.store(connection, [], gone)
             done.gone = len(gone)
+            self._meter.removed(done.gone)
         elif gone:
             # One of them may have become one of the heavy files.
             done.heavy += gone
@@ -96,6 +104,7 @@ class Follower:
             names = read_session_names(self._home)
         except OSError as error:
             _log.warning("the session index cannot be read: %s", error.strerror)
+            self._meter.failed("names")
             return False
         with lease.transaction() as connection:
             self._indexer.store_names(connection, names)

@@ -17,6 +17,7 @@ from rolloutd.errors import (
     WorkHeld,
 )
 from rolloutd.hints import Mailbox
+from rolloutd.meter import UNMETERED, Meter
 from rolloutd.readiness import Phase
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.state.database import (
@@ -28,7 +29,8 @@ from rolloutd.state.database import (
 from rolloutd.state.file import identity_of, set_aside
 from rolloutd.state.lease import BackfillState, Lease, LeaseLost, Work, claim
 from rolloutd.state.process import Owner
-from rolloutd.steady import Keeping, Progress, Steady
+from rolloutd.steady import Keeping, Steady
+from rolloutd.telling import Progress
 
 _log = logging.getLogger(__name__)
 
@@ -41,10 +43,13 @@ _PATIENCE_SECONDS = 0.5
 class Monitor:
     """Keeps the database true until it is asked to stop; an `Observer` of its own work."""
 
-    def __init__(self, keeping: Keeping, mailbox: Mailbox, progress: Progress) -> None:
+    def __init__(
+        self, keeping: Keeping, mailbox: Mailbox, progress: Progress, meter: Meter = UNMETERED
+    ) -> None:
         self._keeping = keeping
         self._mailbox = mailbox
         self._progress = progress
+        self._meter = meter
         # One claim for the daemon's life: what it held before an error, it may go on with.
         self._owner = Owner.this_process()
         self._said: str | None = None
@@ -83,7 +88,7 @@ class Monitor:
 
     def _open(self) -> None:
         with StateDatabase.open_writer(
-            self._keeping.database, patience=_PATIENCE_SECONDS
+            self._keeping.database, patience=_PATIENCE_SECONDS, waited=self._meter.waited
         ) as database:
             self._was_open = True
             try:
@@ -99,6 +104,8 @@ class Monitor:
             while lease is None:
                 self._backfill(database, pool)
                 lease = claim(database, Work.RECONCILE, seconds, self._owner)
+            if lease.was_held:
+                self._meter.took_over()
             pool.end()
             self._follow(database, pool, lease)
 
@@ -107,7 +114,14 @@ class Monitor:
         self._enter("following")
         with lease.kept():
             Steady(
-                database, self._keeping, pool, lease, self._mailbox, self, progress=self._progress
+                database,
+                self._keeping,
+                pool,
+                lease,
+                self._mailbox,
+                self,
+                progress=self._progress,
+                meter=self._meter,
             ).run()
 
     def _backfill(self, database: StateDatabase, pool: ReaderPool) -> None:
@@ -119,9 +133,9 @@ class Monitor:
             keeping.default_provider,
             pool,
             self,
-            terms=replace(keeping.terms, wait_seconds=_WAIT_SECONDS),
+            terms=replace(keeping.terms, wait_seconds=_WAIT_SECONDS, owner=self._owner),
             stopping=lambda: self._mailbox.stopping,
-            owner=self._owner,
+            meter=self._meter,
         )
         while True:
             self._enter("backfill")
@@ -181,6 +195,7 @@ class Monitor:
     def _fail(self, error: Exception) -> None:
         lost = "another process has taken over the work"
         problem = str(error) if isinstance(error, RolloutdError) else lost
+        self._meter.failed("database")
         self._progress.problem = problem
         self._enter("failing")
         self._say(logging.WARNING, problem)

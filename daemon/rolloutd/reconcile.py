@@ -1,10 +1,11 @@
 """Reconcile: make the database say what is on disk now, reading only what has changed."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rolloutd.batches import Batches, Observer, readings_of
 from rolloutd.indexer import Indexer
+from rolloutd.meter import UNMETERED, Drift, Meter
 from rolloutd.records import PARSER_VERSION
 from rolloutd.rollout.discovery import Candidate, Discovery
 from rolloutd.rollout.messages import Job
@@ -15,23 +16,33 @@ from rolloutd.state.lease import Lease
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """Files that were compared, indexed because they had changed, and dropped."""
+    """Files that were compared, indexed because they had changed, and dropped.
+
+    `drift` says of each file that did not equal its row in which way.
+    """
 
     scanned: int
     upserted: int
     removed: int
+    drift: dict[str, Drift] = field(default_factory=dict)
 
 
 class Reconcile:
     """Compares every file with its cursor."""
 
     def __init__(
-        self, database: StateDatabase, indexer: Indexer, batches: Batches, observer: Observer
+        self,
+        database: StateDatabase,
+        indexer: Indexer,
+        batches: Batches,
+        observer: Observer,
+        meter: Meter = UNMETERED,
     ) -> None:
         self._database = database
         self._indexer = indexer
         self._batches = batches
         self._observer = observer
+        self._meter = meter
 
     def run(self, lease: Lease, discovery: Discovery, batch_size: int) -> Reconciled:
         """Index what is new or has changed, then drop what is gone.
@@ -42,6 +53,7 @@ class Reconcile:
             Stopped, LeaseLost: see `Batches.read`, `Lease.transaction`.
         """
         to_read = {each.path: each for each in discovery.candidates}
+        drift: dict[str, Drift] = dict.fromkeys(to_read, "missing")
         absent = []
         unread = sum(each.size for each in discovery.candidates)
         with self._database.reading() as connection:
@@ -51,9 +63,10 @@ class Reconcile:
                     absent.append(path)
                 elif has_changed(candidate, row):
                     unread -= offset_of(candidate, row)
+                    drift[path] = "stale"
                 else:
                     unread -= candidate.size
-                    del to_read[path]
+                    del to_read[path], drift[path]
         changed = list(to_read.values())
         if changed:
             self._observer.expect(len(changed), unread)
@@ -70,7 +83,9 @@ class Reconcile:
         for paths in _portions(gone, batch_size):
             with lease.transaction() as connection:
                 self._indexer.store(connection, [], paths)
-        return Reconciled(len(discovery.candidates), upserted, len(gone))
+            self._meter.removed(len(paths))
+        drift |= dict.fromkeys(gone, "gone")
+        return Reconciled(len(discovery.candidates), upserted, len(gone), drift)
 
 
 def jobs_of(database: StateDatabase, candidates: Iterable[Candidate]) -> Iterator[Job]:

@@ -2,16 +2,17 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rolloutd.batches import Batches, Observer, Stopped, Terms
+from rolloutd.batches import Batches, Observer, Outcome, Stopped, Terms
+from rolloutd.drift import Drifts
 from rolloutd.follow import Followed, Follower
 from rolloutd.hints import Hints, Mailbox
 from rolloutd.indexer import Indexer
-from rolloutd.readiness import Phase
+from rolloutd.meter import UNMETERED, Meter
 from rolloutd.reconcile import Reconcile
 from rolloutd.rollout.discovery import Discovery, discover
 from rolloutd.rollout.pool import ReaderPool
@@ -19,6 +20,7 @@ from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import Lease
 from rolloutd.state.threads import delete_strays
+from rolloutd.telling import Progress
 
 _log = logging.getLogger(__name__)
 
@@ -40,33 +42,6 @@ class Keeping:
     reconcile_seconds: float
 
 
-@dataclass(slots=True)
-class Progress:
-    """How the worker is. Times in epoch seconds.
-
-    Attributes:
-        tell: called in the worker's thread whenever something may be different here; its
-            argument says that this should be known at once.
-        reconciled: when `last_reconcile` was on the monotonic clock.
-        reconcile_took: how many seconds it took.
-        lag: seconds from the last change of a file to its row's commit, in the last batch.
-    """
-
-    tell: Callable[[bool], None]
-    phase: Phase = "starting"
-    problem: str | None = None
-    last_reconcile: float | None = None
-    reconciled: float | None = None
-    reconcile_took: float = 0.0
-    lag: float | None = None
-
-    def reconciled_in(self, seconds: float) -> None:
-        """Everything was compared just now, with success, in so many seconds."""
-        self.last_reconcile = time.time()
-        self.reconciled = time.monotonic()
-        self.reconcile_took = seconds
-
-
 class Steady:
     """Goes where hints point, and looks at everything every now and then."""
 
@@ -80,6 +55,7 @@ class Steady:
         observer: Observer,
         *,
         progress: Progress,
+        meter: Meter = UNMETERED,
     ) -> None:
         home = keeping.codex_home
         batch_size = keeping.terms.batch_size
@@ -92,11 +68,23 @@ class Steady:
         self._reconcile_seconds = keeping.reconcile_seconds
         self._pool = pool
         indexer = Indexer(str(home), keeping.default_provider)
-        light = Batches(pool, observer, batch_size, self._is_stopping)
-        heavy = Batches(pool, observer, batch_size, self._is_stopping, self._turn_meanwhile)
-        self._follower = Follower(database, home, indexer, light)
-        self._heavy_follower = Follower(database, home, indexer, heavy)
-        self._reconcile = Reconcile(database, indexer, heavy, observer)
+        light = Batches(
+            pool, observer, batch_size, self._is_stopping, committed=self._see_lag, meter=meter
+        )
+        heavy = Batches(
+            pool,
+            observer,
+            batch_size,
+            self._is_stopping,
+            self._turn_meanwhile,
+            committed=self._see_lag,
+            meter=meter,
+        )
+        self._meter = meter
+        self._follower = Follower(database, home, indexer, light, meter)
+        self._heavy_follower = Follower(database, home, indexer, heavy, meter)
+        self._reconcile = Reconcile(database, indexer, heavy, observer, meter)
+        self._drifts = Drifts(meter)
         self._heavy: dict[str, None] = {}
         # Followed while something long is read whose rows are not written yet.
         self._meanwhile: Hints | None = None
@@ -136,6 +124,9 @@ class Steady:
         if self._mailbox.stopping:
             raise Stopped
         self._database.refuse_other_file()
+        self._drifts.hear(hints)
+        if not self._mailbox.waiting():
+            self._drifts.settle(time.monotonic())
         if hints.files or hints.directories:
             followed = self._follower.follow(self._lease, hints)
             self._heavy |= dict.fromkeys(followed.heavy)
@@ -157,9 +148,19 @@ class Steady:
         self._wants_reconcile |= followed.obscure
         if followed.indexed or followed.gone:
             self._is_dirty = True
-        changed = [each.stamp.ctime_ns for each in followed.indexed if each.stamp]
-        if changed:
-            self._progress.lag = max(0.0, time.time() - min(changed) / 1e9)
+
+    def _see_lag(self, batch: list[Outcome]) -> None:
+        now, began = time.time(), self._progress.last_reconcile_began
+        lags = [
+            # What was not there when everything was last compared was brought by a rename since.
+            max(0.0, now - max(candidate.stamp.ctime_ns / 1e9, began))
+            for candidate, reading in batch
+            if candidate.stamp is not None and reading is not None
+        ]
+        for lag in lags:
+            self._meter.lagged(lag)
+        if lags:
+            self._progress.lag = max(lags)
 
     def _index_heavy(self) -> None:
         hints, self._heavy = Hints(files=self._heavy), {}
@@ -185,6 +186,7 @@ class Steady:
 
     def _look_everywhere(self) -> None:
         began = time.monotonic()
+        is_periodic = not self._wants_reconcile and not self._is_missing
         self._wants_reconcile = False
         if self._wants_names:
             self._wants_names = not self._follower.follow_names(self._lease)
@@ -193,6 +195,8 @@ class Steady:
             with self._long():
                 done = self._reconcile.run(self._lease, discovery, self._batch_size)
             self._is_dirty |= bool(done.upserted or done.removed)
+            if is_periodic:
+                self._drifts.suspect(done.drift, began)
             if not self._is_missing:
                 self._succeed(began)
         self._reconciled = time.monotonic()
@@ -205,7 +209,9 @@ class Steady:
         else:
             with self._lease.transaction(last_success_at=now):
                 pass
-        self._progress.reconciled_in(time.monotonic() - began)
+        seconds = time.monotonic() - began
+        self._progress.reconciled_in(seconds)
+        self._meter.reconciled(seconds)
 
     def _count(self, **progress: int) -> None:
         with self._database.reading() as connection:
@@ -234,6 +240,8 @@ class Steady:
                 problem = "there is no sessions/ in the home"
             elif "sessions" in discovery.unlisted:
                 problem = "sessions/ cannot be listed"
+        if problem is not None or (discovery is not None and discovery.unlisted):
+            self._meter.failed("discover")
         if problem is not None and not self._is_missing:
             _log.warning("%s; its rows are kept until it is there again", problem)
         elif problem is None and self._is_missing:

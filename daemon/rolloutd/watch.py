@@ -20,7 +20,8 @@ from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from rolloutd.events import FileEvent, Watches
 from rolloutd.filesystems import has_events
-from rolloutd.hints import Hints, Mailbox, tidy
+from rolloutd.hints import FLOOD_EVENTS, Hints, Mailbox, tidy
+from rolloutd.meter import UNMETERED, Meter
 from rolloutd.rollout.names import ROOTS
 from rolloutd.rollout.session_index import FILE_NAME
 
@@ -52,7 +53,9 @@ class Watcher:
         last_event: when the last event came, epoch seconds.
     """
 
-    def __init__(self, home: Path, mailbox: Mailbox, wanted: Wanted) -> None:
+    def __init__(
+        self, home: Path, mailbox: Mailbox, wanted: Wanted, meter: Meter = UNMETERED
+    ) -> None:
         self.mode: Mode = "poll"
         self.problem: str | None = None
         self.armed = anyio.Event()
@@ -60,6 +63,7 @@ class Watcher:
         self.last_event: float | None = None
         self._home = home
         self._mailbox = mailbox
+        self._meter = meter
         self._wanted = wanted
         self._backoff = _BACKOFF_SECONDS[0]
         self._said: str | None = None
@@ -80,6 +84,7 @@ class Watcher:
         least, most = _BACKOFF_SECONDS
         if lasted > most:
             self._backoff, self._said = least, None
+        self._meter.failed("watch")
         self.problem = _told(failure)
         if self.problem != self._said:
             self._said = self.problem
@@ -89,6 +94,9 @@ class Watcher:
         self._backoff = min(2 * self._backoff, most)
 
     def _begin(self, mode: Mode) -> None:
+        if self.mode == "native":
+            # Between two watches, or from a watch to polling, nobody listens.
+            self._meter.lost_events()
         self.mode = mode
         if self.armed.is_set():
             # What happened while nothing watched is found by looking.
@@ -137,6 +145,8 @@ class Watcher:
         hints = tidy(os.fspath(self._home), events)
         if events:
             self.last_event = time.time()
+        if len(events) >= FLOOD_EVENTS:
+            self._meter.lost_events()
         if hints.names:
             self._names = _stamp(self._home / FILE_NAME)
         self._mailbox.post(hints)

@@ -10,7 +10,8 @@ import pytest
 from rolloutd.batches import Terms
 from rolloutd.hints import Hints, Mailbox
 from rolloutd.monitor import Monitor
-from rolloutd.steady import Keeping, Progress
+from rolloutd.steady import Keeping
+from rolloutd.telling import Progress
 from tests.daemon.living import append, wait_until_true
 from tests.oracle.cases_build import tokens
 from tests.running import Place, dump, wait_until, watermark

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,8 +58,10 @@ class StateDatabase:
         engine: Engine,
         descriptor: int | None = None,
         patience: float = PATIENCE_SECONDS,
+        waited: Callable[[], None] | None = None,
     ) -> None:
         self.path = path
+        self._waited = waited
         self._patience = patience
         self._engine = engine
         self._file = identity_of(path)
@@ -92,11 +94,16 @@ class StateDatabase:
     @classmethod
     @contextmanager
     def open_writer(
-        cls, path: Path, *, patience: float = PATIENCE_SECONDS
+        cls,
+        path: Path,
+        *,
+        patience: float = PATIENCE_SECONDS,
+        waited: Callable[[], None] | None = None,
     ) -> Iterator["StateDatabase"]:
         """Open for writing; create or migrate where needed.
 
-        `patience` is how long to wait for another process's transaction, in seconds.
+        `patience` is how long to wait for another process's transaction, in seconds; `waited` is
+        called every now and then meanwhile.
 
         Raises:
             CorruptDatabase: see there; `set_aside` makes room for a new one.
@@ -111,7 +118,7 @@ class StateDatabase:
                 migrate(engine, path, patience)
                 use_wal(engine, patience)
                 make_private(path)
-            yield cls(path, engine, descriptor, patience)
+            yield cls(path, engine, descriptor, patience, waited)
         finally:
             engine.dispose()
             # Only now: closing any descriptor of a file gives up a process's locks on it.
@@ -151,7 +158,7 @@ class StateDatabase:
                 was said when opening, unless given).
         """
         seconds = self._patience if patience is None else patience
-        with explained(self.path), writing(self._engine, seconds) as connection:
+        with explained(self.path), writing(self._engine, seconds, self._waited) as connection:
             yield connection
 
     @contextmanager

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,15 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine, patience: float = PATIENCE_SECONDS) -> Iterator[Connection]:
+def writing(
+    engine: Engine,
+    patience: float = PATIENCE_SECONDS,
+    waited: Callable[[], None] | None = None,
+) -> Iterator[Connection]:
     """A write transaction, taken at once, so that it cannot fail for a lock halfway.
 
     Committed at the end unless an error passes. Another process's is waited for, `patience`
-    seconds at most.
+    seconds at most; `waited` is called each time that it was, in vain so far.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -77,6 +81,8 @@ def writing(engine: Engine, patience: float = PATIENCE_SECONDS) -> Iterator[Conn
             except OperationalError as error:
                 if not is_busy(error.orig) or time.monotonic() >= deadline:
                     raise
+                if waited is not None:
+                    waited()
                 continue
             yield connection
             connection.commit()

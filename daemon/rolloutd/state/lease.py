@@ -60,10 +60,16 @@ def read_state(connection: Connection) -> BackfillState:
 
 
 class Lease:
-    """A claim that was granted. `seconds` is how long it holds without being renewed."""
+    """A claim that was granted. `seconds` is how long it holds without being renewed.
 
-    def __init__(self, database: StateDatabase, owner: Owner, seconds: float) -> None:
+    `was_held` says that another worker had not given it back.
+    """
+
+    def __init__(
+        self, database: StateDatabase, owner: Owner, seconds: float, *, was_held: bool = False
+    ) -> None:
         self.owner = owner
+        self.was_held = was_held
         self._database = database
         self._seconds = seconds
         self._renewed = time.monotonic()
@@ -149,7 +155,10 @@ def claim(
             claimed = connection.execute(_claim(work, owner, gone, seconds)).first()
     except DatabaseBusy:
         return None  # Whoever is writing now may well hold the lease.
-    return None if claimed is None else Lease(database, owner, seconds)
+    if claimed is None:
+        return None
+    was_held = holder is not None and holder.token != owner.token
+    return Lease(database, owner, seconds, was_held=was_held)
 
 
 def _claim(work: Work, owner: Owner, gone: str | None, seconds: float) -> Any:

@@ -1,0 +1,178 @@
+"""What the database holds, asked of it when somebody wants to know, and only if it has changed."""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from rolloutd.errors import DatabaseUnavailable
+from rolloutd.rollout.items import LineError
+from rolloutd.state.content import SOURCES, Content, Stamp, is_settled, read_content, stamp_of
+from rolloutd.state.database import StateDatabase
+from rolloutd.state.lease import BackfillState, read_state
+
+_STATES = ("pending", "running", "complete")
+_ENCODINGS = ("plain", "zstd")
+_MOST_MODELS = 20
+# What is no ordinary name of a model, with the names of its makers, is nobody's business: the
+# name is a text out of a rollout, and may be a path.
+_MODEL = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9][\w.:+@-]*(/[A-Za-z0-9][\w.:+@-]*){0,2}", re.ASCII)
+
+_LEAST_SECONDS = 2.0
+# Counting everything takes one part in so many of a core, at most.
+_SHARE = 50
+
+
+class ContentCollector:
+    """Gauges of the content; what cannot be read leaves them as they are.
+
+    `written` says how much this process has written so far, or None while others may write, too:
+    a large database is not counted again because a lease was renewed in it. `failed` is told of
+    each look that failed; once `stopping`, looks are cut short.
+    """
+
+    def __init__(
+        self,
+        database: Path,
+        *,
+        written: Callable[[], int | None],
+        failed: Callable[[], None],
+        stopping: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._database = database
+        self._written = written
+        self._failed = failed
+        self._stopping = stopping
+        self._backfill: BackfillState | None = None
+        self._content = Content()
+        self._stamp: Stamp | None = None
+        self._counted: Any = None
+        self._next_look = 0.0
+        self._next_count = 0.0
+
+    def collect(self) -> Iterator[Metric]:
+        """One series for each combination of labels, whether there is anything of it or not."""
+        self._look()
+        yield from self._backfill_gauges()
+        yield from self._content_gauges()
+
+    def _look(self) -> None:
+        if self._clock() < self._next_look:
+            return
+        now, stamp, written = time.time_ns(), stamp_of(self._database), self._written()
+        # That there is none yet is no error.
+        if stamp == self._stamp or (self._backfill is None and stamp[0] is None):
+            return
+        # Of two looks the second is the next one's business, whatever comes of this one.
+        self._next_look = self._clock() + _LEAST_SECONDS
+        try:
+            is_all = self._read(stamp, written)
+        except DatabaseUnavailable:
+            self._failed()
+        else:
+            self._stamp = stamp if is_all and is_settled(stamp, now) else None
+
+    def _read(self, stamp: Stamp, written: int | None) -> bool:
+        """Read what may have changed; false if the counting is put off."""
+        file = stamp[0] and stamp[0][:2]
+        state = stamp if written is None else (file, written)
+        with (
+            StateDatabase.open_reader(self._database) as database,
+            database.reading() as connection,
+        ):
+            self._backfill = read_state(connection)
+            if state == self._counted:
+                return True
+            began = self._clock()
+            if began < self._next_count:
+                return False
+            self._content = read_content(connection, self._stopping)
+        self._counted = state
+        self._next_count = began + (_SHARE + 1) * (self._clock() - began)
+        return True
+
+    def _backfill_gauges(self) -> Iterator[Metric]:
+        found = self._backfill
+        yield _gauge(
+            "rolloutd_backfill_state",
+            "1 for the state that the backfill is in.",
+            ["state"],
+            {(each,): each == (found.status if found else "pending") for each in _STATES},
+        )
+        total, scanned = (found.total, found.scanned) if found else (0, 0)
+        yield _gauge("rolloutd_backfill_files", "Files of the backfill's pass.", [], {(): total})
+        yield _gauge(
+            "rolloutd_backfill_remaining_files",
+            "Files of the backfill's pass that are not scanned yet.",
+            [],
+            {(): max(0, total - scanned)},
+        )
+
+    def _content_gauges(self) -> Iterator[Metric]:
+        content = self._content
+        yield _gauge(
+            "rolloutd_rollout_files",
+            "Rollout files by what became of them.",
+            ["state", "encoding"],
+            {
+                (state, encoding): content.files[state == "failed", encoding]
+                for state in ("indexed", "failed")
+                for encoding in _ENCODINGS
+            },
+        )
+        yield _gauge(
+            "rolloutd_rollout_bytes",
+            "Size of the rollout files on disk.",
+            ["encoding"],
+            {(encoding,): content.sizes[encoding] for encoding in _ENCODINGS},
+        )
+        yield _gauge(
+            "rolloutd_rollout_parse_errors",
+            "Lines skipped in the rollout files, by reason.",
+            ["reason"],
+            {(reason.value,): content.parse_errors[reason] for reason in LineError},
+        )
+        yield _gauge(
+            "rolloutd_threads",
+            "Threads by where they came from.",
+            ["archived", "source"],
+            {
+                (str(archived).lower(), source): content.threads[archived, source]
+                for archived in (False, True)
+                for source in SOURCES
+            },
+        )
+        yield _gauge(
+            "rolloutd_thread_tokens",
+            "Tokens that threads have used, by the model that they used last.",
+            ["model"],
+            {(model,): tokens for model, tokens in by_model(content.tokens).items()},
+        )
+
+
+def by_model(tokens: Mapping[str | None, float]) -> dict[str, float]:
+    """Tokens of the models that used most; those of the rest, and of odd names, are `other`'s."""
+    shown = {"other": 0.0, "unknown": 0.0}
+    for model, used in sorted(tokens.items(), key=lambda item: (-item[1], item[0] or "")):
+        if model is None:
+            label = "unknown"
+        elif _MODEL.fullmatch(model) and len(shown) < _MOST_MODELS + 2:
+            label = model
+        else:
+            label = "other"
+        shown[label] = shown.get(label, 0.0) + used
+    return shown
+
+
+def _gauge(
+    name: str, meaning: str, labels: Sequence[str], values: Mapping[tuple[str, ...], float]
+) -> Metric:
+    gauge = GaugeMetricFamily(name, meaning, labels=labels)
+    for of, value in values.items():
+        gauge.add_metric(of, value)
+    return gauge

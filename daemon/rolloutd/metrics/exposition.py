@@ -1,0 +1,77 @@
+"""The text of /metrics: made in a thread, one at a time, and not more often than need be."""
+
+import gzip
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import anyio
+import anyio.to_thread
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.exposition import choose_encoder, gzip_accepted
+
+# Whoever asks so soon after another gets the same answer: a flood of requests costs little.
+_FRESH_SECONDS = 0.5
+_LEVEL = 6
+_OPENMETRICS = "application/openmetrics-text"
+
+
+class Text(NamedTuple):
+    """Metrics as they are sent."""
+
+    body: bytes
+    content_type: str
+    is_zipped: bool
+
+
+class Exposition:
+    """What a registry holds, as text."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        # By whether it is OpenMetrics, and whether it is zipped.
+        self._made: dict[tuple[bool, bool], Text] = {}
+        self._made_at = -_FRESH_SECONDS
+        self._turn = anyio.Lock()
+
+    async def text(self, accept: str, accept_encoding: str) -> Text:
+        """In the form that suits whoever sent these headers; at most half a second old."""
+        wanted = (_wants_openmetrics(accept), gzip_accepted(accept_encoding))
+        async with self._turn:
+            if time.monotonic() - self._made_at >= _FRESH_SECONDS:
+                self._made.clear()
+            if wanted not in self._made:
+                self._made[wanted] = await anyio.to_thread.run_sync(self._make, *wanted)
+                self._made_at = time.monotonic()
+            return self._made[wanted]
+
+    def _make(self, openmetrics: bool, zipped: bool) -> Text:  # noqa: FBT001
+        encode, content_type = choose_encoder(_OPENMETRICS if openmetrics else "")
+        body = encode(_WithoutCreated(self._registry))
+        return Text(gzip.compress(body, _LEVEL) if zipped else body, content_type, zipped)
+
+
+class _WithoutCreated:
+    """A registry without the times at which series were created.
+
+    The library gives each counter and histogram one more gauge for them, which nobody asks for.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [
+                sample for sample in metric.samples if sample.name != f"{metric.name}_created"
+            ]
+            yield metric
+
+
+def _wants_openmetrics(accept: str) -> bool:
+    try:
+        _, content_type = choose_encoder(accept)
+    except TypeError:  # a version that is not made of numbers
+        return False
+    return content_type.startswith(_OPENMETRICS)

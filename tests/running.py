@@ -82,6 +82,7 @@ class Place:
             "XDG_STATE_HOME": str(self.root / "xdg-state"),
             "CODEX_HOME": str(self.home),
             "ROLLOUTD_DATABASE": str(self.database),
+            "ROLLOUTD_METRICS_PORT": "0",
         }
 
     def run(self, *arguments: str, prefix: tuple[str, ...] = (), **environment: str) -> Done:

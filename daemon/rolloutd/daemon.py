@@ -1,6 +1,7 @@
 """The composition root of the daemon: opens, starts, orders and closes everything that lives long.
 
-lock -> signals -> watch, armed -> monitor (database, backfill, steady state), in a thread
+lock -> signals -> endpoint, listening -> watch, armed
+     -> monitor (database, backfill, steady state), in a thread
 """
 
 import logging
@@ -10,13 +11,19 @@ import signal
 import anyio
 import anyio.to_thread
 from anyio.abc import TaskStatus
+from prometheus_client import CollectorRegistry
 
 from rolloutd import __version__
 from rolloutd.batches import Terms
 from rolloutd.condition import Condition
+from rolloutd.endpoint.listener import Endpoint
+from rolloutd.endpoint.pages import Pages
 from rolloutd.errors import DatabaseUnavailable, RolloutdError
 from rolloutd.hints import Mailbox
 from rolloutd.instance import Instance, single_instance
+from rolloutd.metrics.collectors import register_collectors
+from rolloutd.metrics.exposition import Exposition
+from rolloutd.metrics.work import WorkMetrics
 from rolloutd.monitor import Monitor
 from rolloutd.settings import Settings
 from rolloutd.steady import Keeping
@@ -42,13 +49,32 @@ def run_daemon(settings: Settings) -> None:
 
 async def _serve(settings: Settings, instance: Instance) -> None:
     mailbox = Mailbox()
-    watcher = Watcher(settings.codex_home, mailbox, settings.watch)
-    condition = Condition(instance, watcher, mailbox, settings.reconcile_seconds)
-    monitor = Monitor(_keeping(settings), mailbox, condition.progress)
+    registry = CollectorRegistry()
+    work = WorkMetrics(registry)
+    watcher = Watcher(settings.codex_home, mailbox, settings.watch, work)
+    condition = Condition(
+        instance,
+        watcher,
+        mailbox,
+        reconcile_seconds=settings.reconcile_seconds,
+        has_endpoint=settings.metrics_port != "off",
+    )
+    register_collectors(registry, work, condition, settings.database, lambda: mailbox.stopping)
+    monitor = Monitor(_keeping(settings), mailbox, condition.progress, work)
     condition.tell(now=True)
     _log.info("rolloutd %s, process %d", __version__, os.getpid())
     async with anyio.create_task_group() as group:
         await group.start(_listen, mailbox, name="signals")
+        if settings.metrics_port != "off":
+            pages = Pages(Exposition(registry), condition.why_not_ready, settings.metrics_host)
+            endpoint = Endpoint(
+                settings.metrics_host,
+                settings.metrics_port,
+                pages.answer,
+                heard=condition.hear_endpoint,
+                failed=lambda: work.failed("endpoint"),
+            )
+            await group.start(endpoint.serve, name="endpoint")
         group.start_soon(_watch, watcher, mailbox, name="watch")
         await watcher.armed.wait()
         try:

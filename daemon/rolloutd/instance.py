@@ -25,6 +25,7 @@ class DaemonState(Struct, frozen=True):
     Attributes:
         phase: `starting`, `waiting` (no home, or another worker), `backfill`, `following`,
             `failing` (the database).
+        metrics: the address of the metrics, while there is one.
         watch: `native` or `poll`.
         watch_problem: why it polls, where there should be file events.
         lag_ms: from a file's last change to its row's commit, of the last file indexed.
@@ -34,6 +35,7 @@ class DaemonState(Struct, frozen=True):
     pid: int
     since_ms: int
     phase: str = "starting"
+    metrics: str | None = None
     watch: str = "poll"
     watch_problem: str | None = None
     watch_restarts: int = 0

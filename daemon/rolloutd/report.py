@@ -128,6 +128,8 @@ def _daemon_lines(daemon: dict[str, Any] | None, now: float) -> list[str]:
     if daemon["queue"]:
         parts.append(f"{daemon['queue']} waiting")
     lines = [f"daemon     process {daemon['pid']} for {age}", f"           {', '.join(parts)}"]
+    if daemon["metrics"]:
+        lines.append(f"metrics    {daemon['metrics']}")
     lines += [
         f"problem    {printable(daemon[key])}"
         for key in ("problem", "watch_problem")

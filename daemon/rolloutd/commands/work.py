@@ -73,6 +73,12 @@ def run(  # noqa: PLR0913
         float | None, typer.Option(help="How often to compare every file with its row.")
     ] = None,
     watch: Annotated[str | None, typer.Option(help="auto, native or poll.")] = None,
+    metrics_host: Annotated[
+        str | None, typer.Option(help="Where to listen for Prometheus; by default 127.0.0.1.")
+    ] = None,
+    metrics_port: Annotated[
+        str | None, typer.Option(help="A port; 0 takes a free one, 'off' turns it off.")
+    ] = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
 ) -> None:
@@ -89,6 +95,8 @@ def run(  # noqa: PLR0913
         backfill_lease_seconds=lease_seconds,
         reconcile_seconds=reconcile_seconds,
         watch=watch,
+        metrics_host=metrics_host,
+        metrics_port=metrics_port,
         log_level=log_level,
         log_format=log_format,
     )

@@ -1,0 +1,1 @@
+"""The HTTP endpoint: for this machine, small, and made so that no client can hurt the indexing."""

@@ -48,7 +48,7 @@ class Meter(Protocol):
         """Events have probably been lost."""
 
     def waited(self) -> None:
-        """Another process's transaction was waited for, in vain so far."""
+        """Another process's transaction was waited for, in vain."""
 
     def failed(self, stage: Stage) -> None:
         """Something went wrong that the worker lives with."""

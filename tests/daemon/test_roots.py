@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.living import append, files_below, living, wait_until_true
+from tests.daemon.scraping import scrape
 from tests.faults.processes import stat_of
+from tests.metrics.samples import series
 from tests.oracle.cases_build import tokens
 from tests.running import Place, dump, rows, wait_until
 from tests.state.test_database import without_privileges
@@ -106,6 +108,7 @@ def test_more_events_than_the_kernel_keeps(place: Place) -> None:
         wanted = files_below(place.home / "sessions")
         wait_until(lambda: count(place) == wanted, "all are seen", 60)
         wait_until_true(place)
+        assert scrape(daemon)[series("events_lost_total")] >= 1
         daemon.stop()
 
 

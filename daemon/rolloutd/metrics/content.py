@@ -100,15 +100,20 @@ class ContentCollector:
         found = self._backfill
         yield _gauge(
             "rolloutd_backfill_state",
-            "1 for the state that the backfill is in.",
+            "1 for the state of the backfill, 0 for others.",
             ["state"],
             {(each,): each == (found.status if found else "pending") for each in _STATES},
         )
         total, scanned = (found.total, found.scanned) if found else (0, 0)
-        yield _gauge("rolloutd_backfill_files", "Files of the backfill's pass.", [], {(): total})
+        yield _gauge(
+            "rolloutd_backfill_files",
+            "Files that the backfill has to look at, or has looked at.",
+            [],
+            {(): total},
+        )
         yield _gauge(
             "rolloutd_backfill_remaining_files",
-            "Files of the backfill's pass that are not scanned yet.",
+            "Files that the backfill has not looked at yet.",
             [],
             {(): max(0, total - scanned)},
         )
@@ -117,7 +122,7 @@ class ContentCollector:
         content = self._content
         yield _gauge(
             "rolloutd_rollout_files",
-            "Rollout files by what became of them.",
+            "Rollout files that are known; the failed ones hold no thread.",
             ["state", "encoding"],
             {
                 (state, encoding): content.files[state == "failed", encoding]
@@ -127,19 +132,19 @@ class ContentCollector:
         )
         yield _gauge(
             "rolloutd_rollout_bytes",
-            "Size of the rollout files on disk.",
+            "Size of these files on disk.",
             ["encoding"],
             {(encoding,): content.sizes[encoding] for encoding in _ENCODINGS},
         )
         yield _gauge(
             "rolloutd_rollout_parse_errors",
-            "Lines skipped in the rollout files, by reason.",
+            "Lines that were skipped in these files, by reason.",
             ["reason"],
             {(reason.value,): content.parse_errors[reason] for reason in LineError},
         )
         yield _gauge(
             "rolloutd_threads",
-            "Threads by where they came from.",
+            "Threads, by what started them.",
             ["archived", "source"],
             {
                 (str(archived).lower(), source): content.threads[archived, source]
@@ -149,7 +154,7 @@ class ContentCollector:
         )
         yield _gauge(
             "rolloutd_thread_tokens",
-            "Tokens that threads have used, by the model that they used last.",
+            "Tokens used by threads, by the model that they used last.",
             ["model"],
             {(model,): tokens for model, tokens in by_model(content.tokens).items()},
         )

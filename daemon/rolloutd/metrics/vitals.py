@@ -27,41 +27,41 @@ class VitalsCollector:
         state = self._condition.state()
         yield _one_of(
             "rolloutd_phase",
-            "1 for what the daemon does now.",
+            "1 for what the daemon is doing, 0 for the rest.",
             "phase",
             get_args(Phase),
             state.phase,
         )
         yield GaugeMetricFamily(
             "rolloutd_ready",
-            "1 if the index can be relied on, as /readyz says.",
+            "1 if the index can be relied on now, as /readyz says.",
             value=self._condition.why_not_ready() is None,
         )
         yield _one_of(
             "rolloutd_watcher_mode",
-            "1 for how changes are heard of: by file events, or by polling.",
+            "1 for how changes are noticed: file events, or polling.",
             "mode",
             get_args(Mode),
             state.watch,
         )
         yield CounterMetricFamily(
             "rolloutd_watcher_restarts_total",
-            "Times the file watch had to be armed again.",
+            "Times that the watch had to be armed again.",
             value=state.watch_restarts,
         )
         yield GaugeMetricFamily(
             "rolloutd_last_event_timestamp_seconds",
-            "When the last file event came; 0 before the first.",
+            "When a file event last came; 0 before the first.",
             value=_seconds(state.last_event_ms),
         )
         yield GaugeMetricFamily(
             "rolloutd_last_reconcile_success_timestamp_seconds",
-            "When all files were last found to equal their rows; 0 before that.",
+            "When every file was last compared with its row; 0 before the first time.",
             value=_seconds(state.last_reconcile_ms),
         )
         yield GaugeMetricFamily(
             "rolloutd_queue_depth",
-            "Files and directories that wait to be looked at.",
+            "Files and directories waiting to be looked at.",
             value=state.queue,
         )
         yield self._sizes()
@@ -70,7 +70,7 @@ class VitalsCollector:
     def _sizes(self) -> Metric:
         gauge = GaugeMetricFamily(
             "rolloutd_database_bytes",
-            "Size of the database, and of its write-ahead log.",
+            "Size of the database and of its write-ahead log.",
             labels=["file"],
         )
         for file, ending in (("main", ""), ("wal", "-wal")):
@@ -80,7 +80,7 @@ class VitalsCollector:
     def _build(self) -> Metric:
         gauge = GaugeMetricFamily(
             "rolloutd_build_info",
-            "1; which version runs, and of what it makes its rows.",
+            "Always 1; the labels say what is running.",
             labels=["version", "python", "schema", "parser"],
         )
         gauge.add_metric([__version__, platform.python_version(), HEAD, str(PARSER_VERSION)], 1)

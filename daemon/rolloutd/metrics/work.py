@@ -24,31 +24,31 @@ class WorkMetrics:
         self.committed = 0
         self._passed = Counter(
             "rolloutd_backfill_rollouts_total",
-            "Files of the backfill's pass that this process has committed.",
+            "Files that backfills of this process have read and committed.",
             ["status"],
             registry=registry,
         )
         self._backfills = Histogram(
             "rolloutd_backfill_duration_seconds",
-            "How long backfills took that have ended in this process.",
+            "How long backfills took, by how they ended.",
             ["status"],
             buckets=_BACKFILL_SECONDS,
             registry=registry,
         )
         self._takeovers = Counter(
             "rolloutd_backfill_lease_takeovers_total",
-            "Leases taken that another worker had not given back.",
+            "Times that the work was taken from a worker that was gone or hung.",
             registry=registry,
         )
         self._errors = Counter(
             "rolloutd_errors_total",
-            "Errors that the daemon lives with, by where they were met.",
+            "Errors that the daemon lives with, by where they occur.",
             ["stage"],
             registry=registry,
         )
         self._lag = Histogram(
             "rolloutd_index_lag_seconds",
-            "From a file's last change to the commit of its row, while following.",
+            "From a file's last change to the commit of its row.",
             buckets=_LAG_SECONDS,
             registry=registry,
         )
@@ -60,35 +60,35 @@ class WorkMetrics:
         )
         self._drift = Counter(
             "rolloutd_reconcile_drift_total",
-            "Files of which only a periodic reconcile has told, and no event.",
+            "Files that a periodic reconcile found changed without an event.",
             ["kind"],
             registry=registry,
         )
         self._upserts = Counter(
             "rolloutd_upserts_total",
-            "Files whose rows were written, as indexed or failed, or removed.",
+            "Rows of files written, or removed with their files.",
             ["result"],
             registry=registry,
         )
         self._read = Counter(
             "rolloutd_read_bytes_total",
-            "Bytes of rollouts read, as they are when decompressed.",
+            "Bytes of rollouts read, counted decompressed.",
             registry=registry,
         )
         self._batches = Histogram(
             "rolloutd_indexing_duration_seconds",
-            "How long one batch of files took, from reading to commit.",
+            "How long a batch of files took, from reading to commit.",
             buckets=_INDEXING_SECONDS,
             registry=registry,
         )
         self._lost = Counter(
             "rolloutd_events_lost_total",
-            "Times when file events have probably been lost.",
+            "Times that file events may have been lost.",
             registry=registry,
         )
         self._waits = Counter(
             "rolloutd_database_busy_retries_total",
-            "Times a transaction had to wait again for another process's.",
+            "Times that the database was locked by another process for too long.",
             registry=registry,
         )
         self._create_series()

@@ -71,7 +71,7 @@ def writing(
     """A write transaction, taken at once, so that it cannot fail for a lock halfway.
 
     Committed at the end unless an error passes. Another process's is waited for, `patience`
-    seconds at most; `waited` is called each time that it was, in vain so far.
+    seconds at most; `waited` is called each time that this was in vain.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -79,10 +79,12 @@ def writing(
             try:
                 connection.begin()
             except OperationalError as error:
-                if not is_busy(error.orig) or time.monotonic() >= deadline:
+                if not is_busy(error.orig):
                     raise
                 if waited is not None:
                     waited()
+                if time.monotonic() >= deadline:
+                    raise
                 continue
             yield connection
             connection.commit()

@@ -61,6 +61,7 @@ def daemon(home: Path, database: Path) -> Iterator[None]:
         "CODEX_HOME": str(home),
         "ROLLOUTD_DATABASE": str(database),
         "ROLLOUTD_LOG_LEVEL": "error",
+        "ROLLOUTD_METRICS_PORT": "0",
         "XDG_CONFIG_HOME": str(home),
     }
     with subprocess.Popen(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rolloutd.batches import Batches, Observer, Outcome, Stopped, Terms
@@ -68,18 +69,9 @@ class Steady:
         self._reconcile_seconds = keeping.reconcile_seconds
         self._pool = pool
         indexer = Indexer(str(home), keeping.default_provider)
-        light = Batches(
-            pool, observer, batch_size, self._is_stopping, committed=self._see_lag, meter=meter
-        )
-        heavy = Batches(
-            pool,
-            observer,
-            batch_size,
-            self._is_stopping,
-            self._turn_meanwhile,
-            committed=self._see_lag,
-            meter=meter,
-        )
+        batches = partial(Batches, pool, observer, batch_size, self._is_stopping, meter=meter)
+        light = batches(committed=self._see_lag)
+        heavy = batches(self._turn_meanwhile, committed=self._see_lag)
         self._meter = meter
         self._follower = Follower(database, home, indexer, light, meter)
         self._heavy_follower = Follower(database, home, indexer, heavy, meter)

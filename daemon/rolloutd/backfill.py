@@ -188,7 +188,7 @@ class Backfill:
 
     def _discover(self) -> Discovery:
         try:
-            discovery = discover(self._home)
+            discovery = discover(self._home, self._observer.looking)
         except OSError as error:
             raise HomeUnavailable(f"{self._home}: {error.strerror}") from error
         if not discovery.roots and not self._home.is_dir():

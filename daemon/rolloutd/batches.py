@@ -47,6 +47,9 @@ class Terms:
 class Observer(Protocol):
     """Who wants to know how far the work is; sizes are in bytes."""
 
+    def looking(self) -> None:
+        """Some more files were found, of which it is not known yet how many there are."""
+
     def expect(self, files: int, size: int) -> None:
         """So much is to be looked at."""
 

@@ -7,6 +7,8 @@ import time
 from rolloutd.hints import Mailbox
 from rolloutd.instance import DaemonState, Instance
 from rolloutd.readiness import Parts, why_not_ready
+from rolloutd.report import size_text
+from rolloutd.systemd.supervised import Signs
 from rolloutd.telling import Progress
 from rolloutd.watch import Watcher
 
@@ -74,6 +76,24 @@ class Condition:
             queue=self._mailbox.waiting(),
             problem=progress.problem,
         )
+
+    def signs(self) -> Signs:
+        """For the service manager."""
+        progress = self.progress
+        is_ready = self.why_not_ready() is None
+        return Signs(is_ready, progress.beats, progress.looked, self._status())
+
+    def _status(self) -> str:
+        progress = self.progress
+        if progress.problem is not None:
+            return f"{progress.phase}: {progress.problem}"
+        if progress.phase == "backfill" and progress.total:
+            return f"backfill {progress.done}/{progress.total}, {size_text(progress.read)}"
+        if progress.phase == "following" and progress.last_reconcile is not None:
+            clock = time.strftime("%H:%M:%S", time.localtime(progress.last_reconcile))
+            by = "" if self._watcher.mode == "native" else " by polling"
+            return f"following {progress.rollouts} rollouts{by}, last reconcile {clock}"
+        return progress.phase
 
     def tell(self, now: bool) -> None:  # noqa: FBT001
         """Say it to others; unless it is to be known `now`, not more than once a second."""

@@ -2,6 +2,8 @@
 
 lock -> signals -> endpoint, listening -> watch, armed
      -> monitor (database, backfill, steady state), in a thread
+
+What the service manager is told is seen from the event loop, so that both have to live.
 """
 
 import logging
@@ -25,11 +27,15 @@ from rolloutd.metrics.collectors import register_collectors
 from rolloutd.metrics.exposition import Exposition
 from rolloutd.metrics.work import WorkMetrics
 from rolloutd.monitor import Monitor
-from rolloutd.settings import Settings
+from rolloutd.settings import Settings, take_service_variables
 from rolloutd.steady import Keeping
+from rolloutd.systemd.notify import Notifier
+from rolloutd.systemd.supervised import Supervised
 from rolloutd.watch import Watcher
 
 _log = logging.getLogger(__name__)
+
+_REPORT_SECONDS = 0.5
 
 
 def run_daemon(settings: Settings) -> None:
@@ -39,15 +45,18 @@ def run_daemon(settings: Settings) -> None:
         RolloutdError: see its kinds.
     """
     try:
-        with single_instance(settings.database) as instance:
-            anyio.run(_serve, settings, instance)
+        with (
+            Notifier.of(take_service_variables()) as notifier,
+            single_instance(settings.database) as instance,
+        ):
+            anyio.run(_serve, settings, instance, notifier)
     except BaseExceptionGroup as group:
         raise _first(group) from None
     except OSError as error:
         raise DatabaseUnavailable(f"{settings.database}: {error.strerror}") from error
 
 
-async def _serve(settings: Settings, instance: Instance) -> None:
+async def _serve(settings: Settings, instance: Instance, notifier: Notifier) -> None:
     mailbox = Mailbox()
     registry = CollectorRegistry()
     work = WorkMetrics(registry)
@@ -62,9 +71,12 @@ async def _serve(settings: Settings, instance: Instance) -> None:
     register_collectors(registry, work, condition, settings.database, lambda: mailbox.stopping)
     monitor = Monitor(_keeping(settings), mailbox, condition.progress, work)
     condition.tell(now=True)
+    supervised = Supervised(notifier)
     _log.info("rolloutd %s, process %d", __version__, os.getpid())
     async with anyio.create_task_group() as group:
-        await group.start(_listen, mailbox, name="signals")
+        await group.start(_listen, mailbox, supervised, name="signals")
+        if notifier.has_listener:
+            group.start_soon(_report, supervised, condition, name="report")
         if settings.metrics_port != "off":
             pages = Pages(Exposition(registry), condition.why_not_ready, settings.metrics_host)
             endpoint = Endpoint(
@@ -80,21 +92,33 @@ async def _serve(settings: Settings, instance: Instance) -> None:
         try:
             await anyio.to_thread.run_sync(monitor.run)
         finally:
+            supervised.stopping()
             mailbox.stop()
             group.cancel_scope.cancel()
     _log.info("stopped")
 
 
 async def _listen(
-    mailbox: Mailbox, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    mailbox: Mailbox,
+    supervised: Supervised,
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
         task_status.started()
         async for number in signals:
             if number == signal.SIGHUP:
+                supervised.reloading()
                 mailbox.ask_reconcile(urgent=True)
             else:
+                supervised.stopping()
                 mailbox.stop()
+
+
+async def _report(supervised: Supervised, condition: Condition) -> None:
+    while True:
+        supervised.look(condition.signs())
+        await anyio.sleep(_REPORT_SECONDS)
 
 
 async def _watch(watcher: Watcher, mailbox: Mailbox) -> None:

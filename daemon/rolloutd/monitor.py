@@ -155,17 +155,26 @@ class Monitor:
                     report.failed,
                     report.seconds,
                 )
+                self._progress.rollouts = report.scanned
                 self._progress.reconciled_in(report.seconds)
                 return
             if self._mailbox.stopping:
                 raise Stopped
             database.refuse_other_file()
 
-    def expect(self, files: int, size: int) -> None:
+    def looking(self) -> None:
         """See `Observer`."""
+        self._progress.beat()
 
-    def advance(self, files: int, size: int) -> None:  # noqa: ARG002
+    def expect(self, files: int, size: int) -> None:  # noqa: ARG002
         """See `Observer`."""
+        self._progress.expect(files)
+        if self._progress.phase == "waiting":
+            self._change("backfill")  # What it waited for is there.
+
+    def advance(self, files: int, size: int) -> None:
+        """See `Observer`."""
+        self._progress.advance(files, size)
         self._progress.tell(False)
 
     def wait(self, state: BackfillState) -> None:
@@ -179,8 +188,13 @@ class Monitor:
         self._enter("waiting")
 
     def _enter(self, phase: Phase) -> None:
+        # Trying again is what there is to be done where something has to be waited for.
+        self._progress.beat()
         if phase == "backfill" and self._progress.phase == "waiting":
             return  # It is tried again, and will mostly end in waiting again.
+        self._change(phase)
+
+    def _change(self, phase: Phase) -> None:
         if phase != self._progress.phase:
             self._progress.phase = phase
             if phase in ("backfill", "following"):

@@ -21,6 +21,9 @@ class QuietObserver:
     def __init__(self) -> None:
         self._told = -_TELL_SECONDS
 
+    def looking(self) -> None:
+        """See `Observer`."""
+
     def expect(self, files: int, size: int) -> None:
         """See `Observer`."""
 

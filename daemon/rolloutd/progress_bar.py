@@ -47,6 +47,9 @@ class BarObserver:
     ) -> None:
         self._progress.stop()
 
+    def looking(self) -> None:
+        """It moves by itself until there is a length."""
+
     def expect(self, files: int, size: int) -> None:
         """Begin a bar of that length."""
         self._files, self._expected = 0, files

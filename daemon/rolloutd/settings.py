@@ -22,6 +22,7 @@ from pydantic_settings import (
 from rolloutd.errors import ConfigurationError
 
 ENV_PREFIX = "ROLLOUTD_"
+_OF_THE_SERVICE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 DEFAULT_PROVIDER = "openai"
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -151,6 +152,11 @@ def load_settings(overrides: Mapping[str, Any]) -> Settings:
         raise ConfigurationError(f"{config_path()}: not valid TOML: {error}") from error
     except OSError as error:
         raise ConfigurationError(f"{error.filename}: {error.strerror}") from error
+
+
+def take_service_variables() -> dict[str, str]:
+    """What the service manager has told this process (sd_notify(3)), and not what it starts."""
+    return {name: os.environ.pop(name) for name in _OF_THE_SERVICE if name in os.environ}
 
 
 def config_path() -> Path | None:

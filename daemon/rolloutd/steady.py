@@ -65,6 +65,7 @@ class Steady:
         self._lease = lease
         self._mailbox = mailbox
         self._progress = progress
+        self._observer = observer
         self._batch_size = batch_size
         self._reconcile_seconds = keeping.reconcile_seconds
         self._pool = pool
@@ -97,6 +98,8 @@ class Steady:
         try:
             while True:
                 self._turn(self._seconds_left())
+                # Not for turns in the middle of long reading: they would hide a reader that hangs.
+                self._progress.beat()
                 if self._heavy:
                     self._index_heavy()
                 if self._seconds_left() <= 0:
@@ -190,7 +193,9 @@ class Steady:
             if is_periodic:
                 self._drifts.suspect(done.drift, began)
             if not self._is_missing:
+                self._progress.rollouts = done.scanned
                 self._succeed(began)
+        self._progress.looked = began
         self._reconciled = time.monotonic()
         self._took = self._reconciled - began
 
@@ -224,7 +229,7 @@ class Steady:
         """What is there; None if that cannot be told. A missing root is said once."""
         problem = discovery = None
         try:
-            discovery = discover(self._home)
+            discovery = discover(self._home, self._observer.looking)
         except OSError as error:
             problem = f"the home cannot be read: {error.strerror}"
         else:

@@ -16,7 +16,12 @@ class Progress:
             argument says that this should be known at once.
         reconciled: when `last_reconcile` was on the monotonic clock.
         reconcile_took: how many seconds it took.
+        looked: when the last look at everything that has ended began, on the monotonic clock;
+            whether it succeeded or not.
         lag: seconds from the last change of a file to its row's commit, in the last batch.
+        beats: grows when the work has moved, and only then; what the watchdog is fed with.
+        rollouts: how many files the last reconcile compared.
+        total, done, read: files of the pass at hand; how many, and how many bytes, are done.
     """
 
     tell: Callable[[bool], None]
@@ -25,7 +30,29 @@ class Progress:
     last_reconcile: float | None = None
     reconciled: float | None = None
     reconcile_took: float = 0.0
+    looked: float | None = None
     lag: float | None = None
+    beats: int = 0
+    rollouts: int = 0
+    total: int = 0
+    done: int = 0
+    read: int = 0
+
+    def beat(self) -> None:
+        """The work has moved."""
+        self.beats += 1
+
+    def expect(self, files: int) -> None:
+        """A pass over so many files begins."""
+        self.total, self.done, self.read = files, 0, 0
+        self.beat()
+
+    def advance(self, files: int, size: int) -> None:
+        """So much more of it is done; nothing is told, too, while readers are waited for."""
+        self.done += files
+        self.read += size
+        if files or size:
+            self.beat()
 
     @property
     def last_reconcile_began(self) -> float:

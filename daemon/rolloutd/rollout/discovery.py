@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -36,6 +36,7 @@ class Candidate(Struct, frozen=True, gc=False):
 
 
 _NOT_THERE = (0, 0)
+_TICK_FILES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,11 @@ class Discovery:
         return not any(path.startswith(directory + "/") for directory in self.unlisted)
 
 
-def discover(home: Path) -> Discovery:
+def discover(home: Path, looking: Callable[[], None] | None = None) -> Discovery:
     """Look at `sessions/` and `archived_sessions/`, recursively; a plain file hides its `.zst`.
 
-    A root may be a symbolic link, as Codex has it; nothing below one is followed.
+    A root may be a symbolic link, as Codex has it; nothing below one is followed. `looking` is
+    called every now and then: a large tree on a slow file system takes its time.
 
     Raises:
         OSError: it cannot be told whether there are roots.
@@ -95,6 +97,8 @@ def discover(home: Path) -> Discovery:
         roots[root] = file
         for candidate in walk(home, root):
             found[candidate.path] = candidate
+            if looking is not None and len(found) % _TICK_FILES == 0:
+                looking()
     visible = [
         candidate
         for path, candidate in found.items()

@@ -1,6 +1,7 @@
 """Whether a process is alive, told of real ones."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from rolloutd.state.process import Owner, boot, process_started
+from rolloutd.state.process import HIDDEN, Owner, boot, process_started
 from tests.running import wait_until
 
 
@@ -93,3 +94,32 @@ def test_a_hostile_process_name() -> None:
         assert process_started(process.pid) == before
         assert before is not None
         process.kill()
+
+
+# What a process may see of others that are not its own, where /proc is mounted for privacy.
+_HIDDEN = """
+mount -t proc -o hidepid=2,gid=4218 proc /proc
+drop=-all
+exec setpriv --bounding-set="$drop" --inh-caps="$drop" "$@"
+"""
+
+
+def test_a_process_that_proc_does_not_show_is_not_taken_for_gone() -> None:
+    if os.geteuid() != 0 or shutil.which("setpriv") is None or shutil.which("unshare") is None:
+        pytest.skip("only root, with util-linux, can mount /proc so that it hides processes")
+    with subprocess.Popen(["setpriv", "--reuid=4217", "sleep", "60"]) as process:
+        held = owner(process.pid)
+        code = (
+            "import sys\nfrom rolloutd.state.process import Owner, process_started\n"
+            f"held = {held!r}\nprint(process_started(held.pid), held.is_provably_gone())"
+        )
+        command = ["unshare", "--mount", "sh", "-ec", _HIDDEN, "sh", sys.executable, "-c", code]
+        try:
+            seen = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            process.kill()
+            process.wait()
+            later = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        finally:
+            process.kill()
+    assert seen.split() == [str(HIDDEN), "False"]
+    assert later.split() == ["None", "True"]

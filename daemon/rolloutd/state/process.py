@@ -47,7 +47,9 @@ class Owner:
         if self.pid == os.getpid():
             return self.started != process_started(self.pid)
         started = process_started(self.pid)
-        return started is None or (self.started is not None and started != self.started)
+        if started is None or started == HIDDEN:
+            return started is None
+        return self.started is not None and started != self.started
 
 
 @cache
@@ -59,21 +61,38 @@ def boot() -> str:
     return f"{boot_id} {Path('/proc/self/ns/pid').readlink()}"
 
 
+# It lives, but when it began is not for us to see: /proc is mounted with hidepid=.
+HIDDEN = -1
+
+
 def process_started(pid: int) -> int | None:
     """Start time of a live process (Linux: clock ticks since boot); None if there is none.
 
-    A zombie is not alive: it will never write again.
+    A zombie is not alive: it will never write again. `HIDDEN` if that cannot be seen, as in a
+    service whose user namespace is its own.
     """
     if sys.platform == "darwin":
         text = _output("ps", "-o", "lstart=", "-p", str(pid))
         return int(time.mktime(time.strptime(text))) if text else None
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
+    except PermissionError:
+        return HIDDEN
     except (FileNotFoundError, ProcessLookupError):
-        return None
+        return HIDDEN if _has_process(pid) else None
     # The command's name stands in parentheses and may hold anything, parentheses too.
     fields = text[text.rindex(")") + 2 :].split()
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _has_process(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _output(*command: str) -> str:

@@ -4,6 +4,7 @@ One thread does all of it: opens the database, has the backfill done, then stays
 state. What goes wrong with the database or the home is waited out here, and nowhere else.
 """
 
+import errno
 import logging
 from dataclasses import replace
 
@@ -202,9 +203,15 @@ class Monitor:
         self._progress.tell(True)
 
     def _may_pass(self, error: DatabaseUnavailable) -> bool:
-        if isinstance(error, DatabaseRefused):
+        if isinstance(error, DatabaseRefused) or self._is_cut_off(error):
             return False
         return self._was_open or isinstance(error, DatabaseBusy)
+
+    def _is_cut_off(self, error: DatabaseUnavailable) -> bool:
+        # A service is given its folder, in what is read-only else, when it starts: deleted, it is
+        # there again for the next start only.
+        is_read_only = getattr(error.__cause__, "errno", None) == errno.EROFS
+        return is_read_only and not self._keeping.database.parent.exists()
 
     def _fail(self, error: Exception) -> None:
         lost = "another process has taken over the work"

@@ -10,7 +10,7 @@ import pytest
 
 from tests.daemon.living import Daemon, living, wait_until_true
 from tests.faults.processes import children_of
-from tests.running import Place, state_of, wait_until
+from tests.running import Place, state_of, wait_until, watermark, write
 from tests.systemd.listening import Manager, listening
 
 WATCHDOG_SECONDS = 2.0
@@ -34,8 +34,19 @@ def supervised(manager: Manager) -> dict[str, str]:
     return {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": watchdog}
 
 
-def readers_of(daemon: Daemon) -> set[int]:
-    return {pid for pid, _ in children_of(daemon.process.pid)}
+def stop_readers(daemon: Daemon) -> set[int]:
+    """SIGSTOP all of its reader processes, as soon as there are some."""
+    stopped: set[int] = set()
+
+    def are_stopped() -> bool:
+        new = {pid for pid, _ in children_of(daemon.process.pid)} - stopped
+        for pid in new:
+            os.kill(pid, signal.SIGSTOP)
+        stopped.update(new)
+        return bool(stopped) and not new
+
+    wait_until(are_stopped, "its readers are stopped")
+    return stopped
 
 
 def environment_of(pid: int) -> dict[str, str]:
@@ -76,17 +87,8 @@ def test_ready_only_once_the_home_is_there_and_indexed(place: Place, manager: Ma
 def test_a_reader_that_hangs_gives_no_sign_of_life(place: Place, manager: Manager) -> None:
     place.thread(1)
     os.truncate(place.thread(2), HOLE_BYTES)
-    stopped: set[int] = set()
-
-    def are_stopped() -> bool:
-        new = readers_of(daemon) - stopped
-        for pid in new:
-            os.kill(pid, signal.SIGSTOP)
-        stopped.update(new)
-        return bool(stopped) and not new
-
     with living(place, phase="", prefix=(), **supervised(manager)) as daemon:
-        wait_until(are_stopped, "readers are stopped")
+        stopped = stop_readers(daemon)
         for pid in stopped:
             assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC"} & environment_of(pid).keys()
         wait_for_silence(manager)
@@ -97,6 +99,18 @@ def test_a_reader_that_hangs_gives_no_sign_of_life(place: Place, manager: Manage
             os.kill(pid, signal.SIGCONT)
         wait_until(lambda: manager.said("READY"), "it is ready")
         wait_until_true(place)
+
+
+def test_a_home_that_has_appeared_is_waited_for_no_more(place: Place, manager: Manager) -> None:
+    home = place.home.rename(place.root / "elsewhere")
+    os.truncate(write(home, watermark(1), number=1), HOLE_BYTES)
+    with living(place, phase="waiting", prefix=(), **supervised(manager)) as daemon:
+        home.rename(place.home)
+        stopped = stop_readers(daemon)
+        wait_until(lambda: manager.said("STATUS")[-1].startswith("backfill 0/1"), "it says so")
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: manager.said("READY"), "it is ready")
 
 
 def test_sighup_reloads(place: Place, manager: Manager) -> None:

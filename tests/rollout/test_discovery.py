@@ -286,3 +286,12 @@ def test_a_head_start_finds_the_same_in_the_same_order(
     for root, folders, name in files:
         write(home, b"", "/".join([root, *folders, name]))
     assert list(first_found(home)) == list(discover(home).candidates)
+
+
+def test_it_says_that_it_is_still_looking(home: Path) -> None:
+    folder = home / "sessions"
+    for number in range(2100):
+        (folder / f"rollout-2026-01-01T00-00-00-{number}.jsonl").touch()
+    looks: list[None] = []
+    assert len(discover(home, lambda: looks.append(None)).candidates) == 2100
+    assert len(looks) == 2

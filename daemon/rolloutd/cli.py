@@ -10,6 +10,7 @@ import typer
 
 from rolloutd import __version__
 from rolloutd.commands.output import fail
+from rolloutd.commands.service import service
 from rolloutd.commands.status import status
 from rolloutd.commands.work import backfill, run
 from rolloutd.errors import RolloutdError
@@ -45,6 +46,7 @@ def _root(
 app.command()(run)
 app.command()(backfill)
 app.command()(status)
+app.add_typer(service, name="service")
 
 
 def main() -> NoReturn:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -23,6 +24,7 @@ from rolloutd.errors import ConfigurationError
 
 ENV_PREFIX = "ROLLOUTD_"
 _OF_THE_SERVICE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+_FOLDERS = ("XDG_CONFIG_HOME", "XDG_STATE_HOME")
 DEFAULT_PROVIDER = "openai"
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -157,6 +159,26 @@ def load_settings(overrides: Mapping[str, Any]) -> Settings:
 def take_service_variables() -> dict[str, str]:
     """What the service manager has told this process (sd_notify(3)), and not what it starts."""
     return {name: os.environ.pop(name) for name in _OF_THE_SERVICE if name in os.environ}
+
+
+def environment_in_force(overrides: Mapping[str, Any]) -> dict[str, str]:
+    """Variables by which another process finds the settings that are no file's and no default.
+
+    `overrides` as in `load_settings`, which has accepted them; paths become absolute.
+    """
+    given = EnvSettingsSource(Settings)()
+    if codex := os.environ.get("CODEX_HOME"):
+        given.setdefault("codex_home", codex)
+    given |= {key: value for key, value in overrides.items() if value is not None}
+    for key in given.keys() & {"codex_home", "database"}:
+        given[key] = _expanded(Path(given[key])).absolute()
+    found = {ENV_PREFIX + key.upper(): str(value) for key, value in given.items()}
+    return found | {name: os.environ[name] for name in _FOLDERS if os.environ.get(name)}
+
+
+def units_folder() -> Path:
+    """Where a user's own systemd units lie."""
+    return _xdg("XDG_CONFIG_HOME", ".config").with_name("systemd") / "user"
 
 
 def config_path() -> Path | None:

@@ -1,0 +1,171 @@
+"""Installing the unit for one user, starting it, taking it away, and how it is."""
+
+import os
+import pwd
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rolloutd.errors import RolloutdError
+from rolloutd.systemd.systemctl import ManagerRefused, Systemctl, UnitState
+from rolloutd.systemd.unit import NAME, database_of, version_of
+
+_POLL_SECONDS = 0.2
+_STOP_SECONDS = 45.0
+_LINGERING = Path("/var/lib/systemd/linger")
+
+
+class UnitForeign(RolloutdError):
+    """There is a unit of that name that we have not written, or that was edited since."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFile:
+    """The unit on disk.
+
+    Attributes:
+        version: of the rolloutd that wrote it; None if it is not as one has written it.
+        database: which it was written for, if that can be told.
+        changed: when it was written, epoch seconds.
+    """
+
+    text: str
+    version: str | None
+    database: Path | None
+    changed: float
+
+
+class Service:
+    """rolloutd as the service of the user that runs this process; its unit lies at `path`."""
+
+    def __init__(self, systemctl: Systemctl, path: Path) -> None:
+        self.path = path
+        self._systemctl = systemctl
+
+    def file(self) -> UnitFile | None:
+        """The unit's file; None if there is none."""
+        try:
+            status = self.path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if self.path.is_symlink():  # somebody's collection of units, or masked
+            return UnitFile("", None, None, status.st_mtime)
+        text = self.path.read_text(errors="replace")
+        return UnitFile(text, version_of(text), database_of(text), status.st_mtime)
+
+    def state(self) -> UnitState:
+        """How the service is."""
+        return self._systemctl.state(NAME)
+
+    def write(self, text: str, *, force: bool) -> Path | None:
+        """Put the unit there, and have the manager read and enable it.
+
+        `force` moves one aside that is not as we have written it; returns where to.
+
+        Raises:
+            UnitForeign: it is not as we have written it.
+            ManagerRefused: see there.
+        """
+        saved = None
+        there = self.file()
+        if there is not None and there.version is None:
+            saved = self._move_aside(force=force)
+        if there is None or there.text != text:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Whoever reads it, even now, reads the whole of it.
+            draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+            draft.write_text(text)
+            draft.chmod(0o644)
+            draft.replace(self.path)
+        self._systemctl.ask("daemon-reload")
+        fragment = self.state().fragment
+        if fragment != str(self.path):
+            raise ManagerRefused(
+                f"{self.path} was written, but the manager reads {fragment or 'no such unit'}"
+            )
+        self._systemctl.ask("enable", NAME)
+        return saved
+
+    def has_to_start(self) -> bool:
+        """Whether what runs is not the unit as it is now."""
+        there = self.file()
+        state = self.state()
+        is_old = there is not None and (state.started or 0) < int(there.changed)
+        return state.active not in ("active", "reloading") or is_old
+
+    def start(self, seconds: float) -> Iterator[UnitState]:
+        """Start it, anew if it runs; its states from then on.
+
+        Ends when it is ready, when it fails, or after so many seconds: then it goes on alone.
+        """
+        before = self.state().invocation
+        self._systemctl.ask("restart", "--no-block", NAME)
+        deadline = time.monotonic() + seconds
+        while True:
+            state = self.state()
+            is_new = state.invocation != before
+            yield state
+            if is_new and (state.active == "active" or state.is_failing):
+                return
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(_POLL_SECONDS)
+
+    def last_words(self, state: UnitState, lines: int) -> list[str]:
+        """What it has logged last, where the journal can be read."""
+        return self._systemctl.last_words(state.invocation, lines) if state.invocation else []
+
+    def remove(self, *, force: bool) -> Path | None:
+        """Stop it, and take the unit away; `force` moves an edited one aside, returns where to.
+
+        Raises:
+            UnitForeign: it is not as we have written it.
+            ManagerRefused: it does not stop.
+        """
+        there = self.file()
+        if there is not None and there.version is None and not force:
+            self._move_aside(force=False)
+        if self.state().active != "inactive":
+            self._stop()
+        if there is not None:
+            self._systemctl.ask("disable", NAME)
+        saved = None
+        if there is not None and there.version is None:
+            saved = self._move_aside(force=True)
+        self.path.unlink(missing_ok=True)
+        self._systemctl.ask("daemon-reload")
+        if self.state().active == "failed":
+            self._systemctl.ask("reset-failed", NAME)
+        return saved
+
+    def _stop(self) -> None:
+        self._systemctl.ask("stop", "--no-block", NAME)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self.state().active not in ("inactive", "failed"):
+            if time.monotonic() >= deadline:
+                raise ManagerRefused(f"{NAME} has not stopped within {_STOP_SECONDS:.0f} s")
+            time.sleep(_POLL_SECONDS)
+
+    def _move_aside(self, *, force: bool) -> Path:
+        if not force:
+            raise UnitForeign(
+                f"{self.path}: edited, or not written by rolloutd: left alone. Changes of your own"
+                f" are safe in a drop-in (`systemctl --user edit {NAME}`); --force moves this file"
+                " aside"
+            )
+        stamp = time.strftime("%Y%m%dT%H%M%S")
+        return self.path.rename(self.path.with_name(f"{self.path.name}.saved-{stamp}"))
+
+
+def user_name() -> str:
+    """Who the service is installed for."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def is_lingering() -> bool:
+    """Whether this user's services run while they are not logged in."""
+    return (_LINGERING / user_name()).exists()

@@ -1,0 +1,243 @@
+"""`rolloutd service`, as an ordinary user types it."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+import rolloutd
+from tests.running import Done, wait_until
+from tests.system.service import UNIT, UNITS, Service
+from tests.system.session import HOME, PYTHON, UID
+
+pytestmark = pytest.mark.timeout(300)
+
+ODD = " a \"5%\" $HOME 'x' \\ ü"
+
+
+def status(service: Service) -> dict[str, object]:
+    done = service.rolloutd("service", "status", "--json")
+    assert done.code == 0, done
+    return done.document
+
+
+def lines(done: Done) -> dict[str, str]:
+    assert done.code == 0, done
+    return dict(re.split(r" {2,}", line, maxsplit=1) for line in done.stdout.splitlines())
+
+
+def invocation(service: Service) -> str:
+    return service.properties()["InvocationID"]
+
+
+def test_install_status_uninstall(service: Service) -> None:
+    service.thread(1)
+    before = status(service)
+    assert not before["installed"]
+    said = service.install("--now")
+    assert f"installed {HOME / UNITS / UNIT}, enabled" in said
+    assert "runs: following 1 rollouts" in said
+    assert "loginctl enable-linger ada" in said
+    assert service.unit.stat().st_mode & 0o777 == 0o644
+
+    after = status(service)
+    running = {
+        "installed": True,
+        "edited": False,
+        "outdated": False,
+        "enabled": True,
+        "lingering": False,
+        "active": "active",
+        "state": "running",
+        "restarts": 0,
+        "exit_code": None,
+        "needs_restart": False,
+        "database": str(HOME / service.place / "state/state.sqlite"),
+    }
+    assert after == after | running
+    assert after["pid"] == int(service.properties()["MainPID"])
+    shown = lines(service.rolloutd("service", "status"))
+    assert shown["state"].startswith("active (running) for ")
+    assert shown["says"].startswith("following 1 rollouts")
+    assert shown["starts"] == "with your first login, until your last logout"
+
+    done = service.rolloutd("service", "uninstall")
+    assert done.code == 0, done
+    assert f"the database stays: {HOME / service.place}/state/state.sqlite" in done.stdout
+    assert service.database.exists()
+    assert not service.unit.exists()
+    assert list((service.session.home / UNITS).rglob("*.service")) == []
+    assert service.properties()["LoadState"] == "not-found"
+    again = service.rolloutd("service", "uninstall")
+    assert again.code == 0
+    assert "not installed" in again.stdout
+
+
+def test_lingering_is_not_advertised_to_who_has_it(service: Service) -> None:
+    lingers = Path(f"/proc/{service.session.pid}/root/var/lib/systemd/linger/ada")
+    service.session.run_as_root("mount", "-t", "tmpfs", "tmpfs", "/var/lib/systemd")
+    lingers.parent.mkdir()
+    lingers.touch()
+    try:
+        assert "linger" not in service.install()
+        assert status(service)["lingering"]
+    finally:
+        service.session.run_as_root("umount", "/var/lib/systemd")
+
+
+def test_installing_again_changes_nothing(service: Service) -> None:
+    service.install("--now")
+    first, stamp = invocation(service), service.unit.stat().st_mtime_ns
+    assert "runs already" in service.install("--now")
+    service.install()
+    assert invocation(service) == first
+    assert service.unit.stat().st_mtime_ns == stamp
+
+
+def test_changed_settings_take_effect(service: Service) -> None:
+    service.install("--now")
+    first = invocation(service)
+    said = service.install(ROLLOUTD_RECONCILE_SECONDS="77")
+    assert "start it now: systemctl --user restart rolloutd" in said
+    assert invocation(service) == first
+    assert status(service)["needs_restart"]
+    said = service.install("--now", ROLLOUTD_RECONCILE_SECONDS="77")
+    assert "runs: " in said
+    assert invocation(service) != first
+    assert "ROLLOUTD_RECONCILE_SECONDS=77" in service.properties()["Environment"]
+    assert not status(service)["needs_restart"]
+
+
+def test_an_upgrade_is_seen_and_done(service: Service) -> None:
+    service.install("--now")
+    first = invocation(service)
+    text = service.unit.read_text()
+    service.unit.write_text(text.replace(f"by rolloutd {rolloutd.__version__};", "by rolloutd 0;"))
+    assert status(service)["outdated"]
+    service.install("--now")
+    assert service.unit.read_text() == text
+    assert invocation(service) != first
+
+
+def test_an_edited_unit_is_not_lost(service: Service) -> None:
+    service.install()
+    text = service.unit.read_text() + "# mine\n"
+    service.unit.write_text(text)
+    assert status(service)["edited"]
+    for command in ("install", "uninstall"):
+        done = service.rolloutd("service", command)
+        assert done.code == 1
+        assert "edited, or not written by rolloutd: left alone" in done.stderr
+        assert service.unit.read_text() == text
+    said = service.install("--force")
+    [saved] = service.unit.parent.glob(f"{UNIT}.saved-*")
+    assert str(HOME / UNITS / saved.name) in said
+    assert saved.read_text() == text
+    assert not status(service)["edited"]
+
+
+def test_a_masked_service_is_left_masked(service: Service) -> None:
+    service.systemctl("mask", "rolloutd")
+    done = service.rolloutd("service", "install")
+    assert done.code == 1
+    assert "left alone" in done.stderr
+    assert service.unit.is_symlink()
+    service.systemctl("unmask", "rolloutd")
+
+
+def test_a_drop_in_is_kept_and_shown(service: Service) -> None:
+    service.drop_in(CPUWeight="50")
+    service.install("--now")
+    drop_in = UNITS / f"{UNIT}.d/tests.conf"
+    assert status(service)["drop_ins"] == [str(HOME / drop_in)]
+    service.rolloutd("service", "uninstall")
+    assert (service.session.home / drop_in).exists()
+
+
+def test_dry_run_prints_and_does_nothing(service: Service) -> None:
+    text = service.install("--dry-run")
+    assert not service.unit.exists()
+    service.install()
+    assert service.unit.read_text() == text
+    # Where there is no manager, too.
+    done = service.rolloutd("service", "install", "--dry-run", XDG_RUNTIME_DIR="/nowhere")
+    assert (done.code, done.stdout) == (0, text)
+
+
+def test_paths_that_have_to_be_quoted(service: Service) -> None:
+    odd = service.session.home / service.place / ODD
+    (odd / "codex/sessions").mkdir(parents=True)
+    (odd / "venv").symlink_to(HOME / "venv")
+    place = HOME / service.place / ODD
+    environment = {
+        "CODEX_HOME": str(place / "codex"),
+        "ROLLOUTD_DATABASE": str(place / "state/state.sqlite"),
+        "ROLLOUTD_MODEL_PROVIDER": ODD,
+    }
+    service.session.own(odd)
+    done = service.session.run(
+        *(str(place / "venv/bin/python"), "-P", "-m", "rolloutd", "service", "install", "--now"),
+        **environment,
+    )
+    assert done.code == 0, (done, service.log())
+    unit = str(HOME / UNITS / UNIT)
+    assert service.session.run("systemd-analyze", "--user", "verify", unit).stderr == ""
+    odd_service = Service(service.session, service.place / ODD, service.began)
+    odd_service.thread(1)
+    wait_until(odd_service.has_thread(1), "it follows the odd home")
+    [main] = service.pids() - service.readers()
+    variables = Path(f"/proc/{main}/environ").read_text().split("\0")
+    assert f"ROLLOUTD_MODEL_PROVIDER={ODD}" in variables
+    command = Path(f"/proc/{main}/cmdline").read_text().split("\0")
+    assert command[0] == str(place / "venv/bin/python")
+
+
+def test_a_home_below_tmp_is_seen(service: Service) -> None:
+    place = Path("/tmp", f"rolloutd-{os.getpid()}")
+    home = Path(f"/proc/{service.session.pid}/root/{place}")
+    (home / "sessions").mkdir(parents=True)
+    os.chown(home, UID, UID)
+    try:
+        said = service.install("--now", CODEX_HOME=str(place))
+        assert "runs: following 0 rollouts" in said
+    finally:
+        service.systemctl("stop", "rolloutd")
+        (home / "sessions").rmdir()
+        home.rmdir()
+
+
+def test_another_daemon_is_named_and_then_succeeded(service: Service) -> None:
+    service.drop_in(RestartSec="1s")
+    service.install()
+    start = "python=$1; shift; $python -P -m rolloutd run >/dev/null 2>&1 & echo $!"
+    python = str(HOME / "venv/bin/python")
+    done = service.session.run("sh", "-c", start, "sh", python, **service.environment)
+    other = done.stdout.strip()
+    wait_until(lambda: service.rolloutd("status", "--json").code == 0, "it runs")
+    done = service.rolloutd("service", "install", "--now")
+    assert done.code == 1
+    assert "another rolloutd works on this database" in done.stderr
+    assert f"process {other}" in done.stderr
+    service.session.run("kill", other)
+    service.wait_for("active")
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall", "status"])
+def test_no_manager(service: Service, command: str) -> None:
+    bare = ("env", "--unset=XDG_RUNTIME_DIR", str(PYTHON), "-P", "-m", "rolloutd", "service")
+    done = service.session.run(*bare, command)
+    assert done.code == 1
+    assert "your service manager cannot be reached" in done.stderr
+    assert "loginctl enable-linger" in done.stderr
+    assert "Traceback" not in done.stderr
+    bare = ("env", f"PATH={HOME}", str(PYTHON), "-P", "-m", "rolloutd", "service")
+    done = service.session.run(*bare, command)
+    assert done.code == 1
+    assert "there is no systemctl here" in done.stderr
+
+
+def test_a_wrong_setting_is_refused_before_anything_is_written(service: Service) -> None:
+    done = service.rolloutd("service", "install", "--now", ROLLOUTD_WATCH="closely")
+    assert done.code == 78
+    assert not service.unit.exists()

@@ -163,12 +163,18 @@ def write(home: Path, path: str, *lines: bytes, number: int) -> Path:
     return target
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = BOUND_SECONDS) -> None:
+def wait_until(
+    condition: Callable[[], object],
+    what: str,
+    seconds: float = BOUND_SECONDS,
+    *,
+    pause: float = _PAUSE_SECONDS,
+) -> None:
     """Return once the condition holds; fail if it does not within the bound."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(pause)
 
 
 def _connection(database: Path, mode: str) -> sqlite3.Connection:

@@ -58,9 +58,8 @@ class Prometheus:
         return named
 
     def is_up(self) -> bool:
-        """Whether its one target was scraped."""
-        (target,) = self.get("targets")["activeTargets"]
-        return bool(target["health"] == "up")
+        """Whether its one target is known, and was scraped."""
+        return [each["health"] for each in self.get("targets")["activeTargets"]] == ["up"]
 
 
 @contextmanager

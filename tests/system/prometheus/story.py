@@ -24,6 +24,7 @@ from tests.system.prometheus.shipped import Query, queries, sooner
 FACTOR = 120
 SCRAPE_SECONDS = 0.25
 THREADS = 40
+ARCHIVED = 5
 LAG = "instance:rolloutd_index_lag_seconds:p50_rate10m"
 
 _LOOK_SECONDS = 0.2
@@ -79,11 +80,9 @@ def told(folder: Path) -> Iterator[Story]:
         configuration = sooner(FACTOR, instance, folder / "rules")
         with prometheus(configuration, folder) as server:
             wait_until(server.is_up, "the target is up", pause=_LOOK_SECONDS)
-            _work_until(
-                place, lambda: server.ask("instance:rolloutd_index_lag_seconds:p50_rate10m >= 0")
-            )
+            _work_until(place, lambda: server.ask(f"{LAG} >= 0"))
             quiet = server.firing()
-            _make_unindexable(place)
+            _make_unindexable(place, THREADS + 1)
             _take_watches(daemon)
             troubled = _flap_until(
                 place, server, {"RolloutdFilesUnindexable", "RolloutdWatcherDegraded"}
@@ -130,17 +129,17 @@ def _write_home(place: Place) -> None:
             lines[0] = meta(source={"subagent": "review"})
         if number % 7 == 2:
             lines.append(raw("{this is no line"))
-        path = watermark(number, root="archived_sessions") if number % 8 == 3 else None
+        path = watermark(number, root="archived_sessions") if number < ARCHIVED else None
         file = place.thread(number, *lines, tokens(1000 + number), path=path)
         if number % 10 == 4:
             packed = zstandard.ZstdCompressor().compress(file.read_bytes())
             file.with_suffix(".jsonl.zst").write_bytes(packed)
             file.unlink()
-    _broken(place, THREADS).write_bytes(b"known to be broken\n")
+    _make_unindexable(place, THREADS)
 
 
-def _broken(place: Place, number: int) -> Path:
-    return place.home / "sessions" / "2026" / "01" / "01" / f"rollout-broken-{number}.jsonl"
+def _make_unindexable(place: Place, number: int) -> None:
+    place.thread(number, b"\0" * 4096)
 
 
 def _address(daemon: Daemon) -> str:
@@ -156,14 +155,10 @@ def _work_until(place: Place, condition: Callable[[], object]) -> None:
 
     def write_and_ask() -> object:
         number = next(written)
-        append(place.home / watermark(0), tokens(2000 + number), user(f"more {number}"))
+        append(place.home / watermark(ARCHIVED), tokens(2000 + number), user(f"more {number}"))
         return condition()
 
     wait_until(write_and_ask, "the work shows", pause=_LOOK_SECONDS)
-
-
-def _make_unindexable(place: Place) -> None:
-    _broken(place, THREADS + 1).write_bytes(b"\0" * 4096)
 
 
 def _take_watches(daemon: Daemon) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.system.prometheus.server import need_prometheus
 from tests.system.prometheus.shipped import alerts, rules
-from tests.system.prometheus.story import Story, need_namespaces, told
+from tests.system.prometheus.story import ARCHIVED, THREADS, Story, need_namespaces, told
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -81,3 +81,19 @@ def test_every_query_of_the_dashboard_shows_something(story: Story) -> None:
         )
     ]
     assert empty == []
+
+
+@pytest.mark.parametrize(
+    ("panel", "last"),
+    [
+        ("State", [2]),
+        ("Files not indexable", [2]),
+        ("Threads", [THREADS - ARCHIVED, ARCHIVED]),
+        ("Passes ended", [0, 1, 0]),
+    ],
+)
+def test_what_a_panel_shows(story: Story, panel: str, last: list[float]) -> None:
+    found = [
+        each for query in story.queries() if query.panel == panel for each in story.asked(query)
+    ]
+    assert [float(each["values"][-1][1]) for each in found] == last

@@ -1,5 +1,6 @@
 """Rows of `rollouts`: what is written is what is read."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rolloutd.records import PARSER_VERSION, Cursor, DynamicTool, FileStamp, Kno
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.schema import rollouts as table
+from rolloutd.state.threads import names_of, write_threads
 
 CURSOR = Cursor(
     FileStamp(device=1, inode=2, size=30, mtime_ns=1 << 62, ctime_ns=5), 20, "head:tail"
@@ -104,3 +106,23 @@ def test_counts_and_failures(connection: Connection) -> None:
     assert rollouts.totals(connection) == rollouts.Totals(0, 1, 0, 0, "sessions/y")
     rollouts.delete_rollouts(connection, [])
     assert rollouts.failures(connection) == everything[1:]
+
+
+def test_any_number_of_files_may_be_asked_for(connection: Connection) -> None:
+    """Of parameters SQLite takes a limited number, which is lower in some builds of it."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 100)
+    paths = [f"sessions/\N{CRAB}'\"{number}" for number in range(3000)]
+    for path in paths:
+        rollouts.upsert_rollouts(connection, [reading(path)])
+    assert sorted(path for path, _ in rollouts.seen(connection, paths)) == sorted(paths)
+    assert rollouts.threads_of(connection, paths) == {"t"}
+    assert [file.path for file in rollouts.files_at(connection, paths[::-1])] == sorted(paths)
+    assert rollouts.file_counts(connection, [*paths, "t"], 3000) == {"t": 3000}
+    assert rollouts.file_counts(connection, ["t"], 3001) == {}
+    assert rollouts.paths_of(connection, "t") == sorted(paths)
+    write_threads(connection, [], paths)
+    assert names_of(connection, paths) == {}
+    rollouts.delete_rollouts(connection, paths[1:])
+    assert [path for path, _ in rollouts.seen(connection)] == paths[:1]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, delete, func, select
 
 from rolloutd.records import PARSER_VERSION, Cursor, FileStamp, FileSummary, Known, Reading, Summary
+from rolloutd.state.among import among
 from rolloutd.state.schema import rollouts
 from rolloutd.state.upsert import Upsert
 
@@ -18,6 +20,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Summary).decode
 
 _STAMP = tuple(rollouts.c[name] for name in FileStamp._fields)
+_FILE = tuple(rollouts.c[name] for name in ("path", "archived", "mtime_ns", "summary"))
 
 
 class Seen(NamedTuple):
@@ -38,14 +41,14 @@ def upsert_rollouts(connection: Connection, readings: Sequence[Reading]) -> None
 def delete_rollouts(connection: Connection, paths: Collection[str]) -> None:
     """Drop the rows of files that are gone."""
     if paths:
-        connection.execute(delete(rollouts).where(rollouts.c.path.in_(paths)))
+        connection.execute(delete(rollouts).where(among(rollouts.c.path, paths)))
 
 
 def threads_of(connection: Connection, paths: Collection[str]) -> set[str]:
     """Ids of the threads that these files hold, as far as the database knows."""
     found = connection.execute(
         select(rollouts.c.thread_id).where(
-            rollouts.c.path.in_(paths), rollouts.c.thread_id.is_not(None)
+            among(rollouts.c.path, paths), rollouts.c.thread_id.is_not(None)
         )
     )
     return set(found.scalars())
@@ -59,28 +62,48 @@ def files_of(
     Without those whose summary another version wrote in a form that we cannot read: they are
     read again before long.
     """
-    columns = (
-        rollouts.c.thread_id,
-        rollouts.c.path,
-        rollouts.c.archived,
-        rollouts.c.mtime_ns,
-        rollouts.c.summary,
-    )
     found = connection.execute(
-        select(*columns)
-        .where(rollouts.c.thread_id.in_(thread_ids))
+        select(rollouts.c.thread_id, *_FILE)
+        .where(among(rollouts.c.thread_id, thread_ids))
         .order_by(rollouts.c.thread_id, rollouts.c.path)
     )
     for thread_id, rows in groupby(found, key=lambda row: row.thread_id):
-        yield thread_id, [file for row in rows if (file := _file_summary(row)) is not None]
+        yield thread_id, _file_summaries(rows)
 
 
-def _file_summary(row: Any) -> FileSummary | None:
-    try:
-        summary = _decode(row.summary)
-    except msgspec.ValidationError:
-        return None
-    return FileSummary(row.path, bool(row.archived), row.mtime_ns, summary)
+def files_at(connection: Connection, paths: Collection[str]) -> list[FileSummary]:
+    """The files of these watermarks, in their order; without unreadable ones, as above."""
+    return _file_summaries(
+        connection.execute(
+            select(*_FILE).where(among(rollouts.c.path, paths)).order_by(rollouts.c.path)
+        )
+    )
+
+
+def _file_summaries(rows: Iterable[Any]) -> list[FileSummary]:
+    files = []
+    for row in rows:
+        with suppress(msgspec.ValidationError):
+            summary = _decode(row.summary)
+            files.append(FileSummary(row.path, bool(row.archived), row.mtime_ns, summary))
+    return files
+
+
+def file_counts(connection: Connection, thread_ids: Collection[str], least: int) -> dict[str, int]:
+    """How many files each of these threads has, of those that have so many at least."""
+    rows = connection.execute(
+        select(rollouts.c.thread_id, func.count())
+        .where(among(rollouts.c.thread_id, thread_ids))
+        .group_by(rollouts.c.thread_id)
+        .having(func.count() >= least)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def paths_of(connection: Connection, thread_id: str) -> list[str]:
+    """Watermarks of a thread's files, in their order."""
+    query = select(rollouts.c.path).where(rollouts.c.thread_id == thread_id)
+    return list(connection.execute(query.order_by(rollouts.c.path)).scalars())
 
 
 def seen(
@@ -94,7 +117,7 @@ def seen(
     query = select(*columns, *_STAMP)
     found: Iterable[Any]
     if paths is not None:
-        found = connection.execute(query.where(rollouts.c.path.in_(paths)))
+        found = connection.execute(query.where(among(rollouts.c.path, paths)))
     else:
         # All of them every minute: the driver's own rows take a quarter of the time.
         driver = connection.connection.driver_connection

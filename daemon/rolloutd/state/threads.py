@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select
 
 from rolloutd.records import ThreadRecord
+from rolloutd.state.among import among
 from rolloutd.state.schema import (
     rollouts,
     session_names,
@@ -28,14 +29,14 @@ def write_threads(
     ids = [record.id for record in records] + list(gone)
     _upsert(connection, [_row(record) for record in records])
     connection.execute(
-        delete(thread_dynamic_tools).where(thread_dynamic_tools.c.thread_id.in_(ids))
+        delete(thread_dynamic_tools).where(among(thread_dynamic_tools.c.thread_id, ids))
     )
     tools = [row for record in records for row in _tool_rows(record)]
     if tools:
         connection.execute(insert(thread_dynamic_tools), tools)
     childless = [record.id for record in records if record.parent_thread_id is None] + list(gone)
     connection.execute(
-        delete(thread_spawn_edges).where(thread_spawn_edges.c.child_thread_id.in_(childless))
+        delete(thread_spawn_edges).where(among(thread_spawn_edges.c.child_thread_id, childless))
     )
     edges = [
         {
@@ -48,7 +49,7 @@ def write_threads(
     ]
     _upsert_edges(connection, edges)
     if gone:
-        connection.execute(delete(threads).where(threads.c.id.in_(gone)))
+        connection.execute(delete(threads).where(among(threads.c.id, gone)))
 
 
 def delete_strays(connection: Connection) -> int:
@@ -67,7 +68,7 @@ def names_of(connection: Connection, thread_ids: Collection[str]) -> dict[str, s
     """Names from the session index, of those of these threads that have one."""
     rows = connection.execute(
         select(session_names.c.thread_id, session_names.c.name).where(
-            session_names.c.thread_id.in_(thread_ids)
+            among(session_names.c.thread_id, thread_ids)
         )
     )
     return {row.thread_id: row.name for row in rows}

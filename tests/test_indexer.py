@@ -1,6 +1,7 @@
 """From files to rows, one home at a time; what upstream's own tests of this meant is here too."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from rolloutd.indexer import Indexer
+from rolloutd.batches import Terms
+from rolloutd.indexer import LONG_FILES, Indexer
 from rolloutd.records import Cursor, FileStamp, Reading, Summary
+from rolloutd.rollout.reading import read_rollout
+from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from tests.oracle.cases_build import dumps, meta, named, tokens, turn, user
-from tests.running import fresh, index, rows, thread_id, watermark, write
+from tests.running import fresh, index, rows, tables_of, thread_id, watermark, write
 
 CURSOR = Cursor(FileStamp(device=1, inode=2, size=3, mtime_ns=4, ctime_ns=5), 3, "")
 GIT = {"commit_hash": "abc", "branch": "main"}
@@ -216,3 +220,79 @@ def test_names_that_were_there_before_the_thread(home: Path) -> None:
     (home / "session_index.jsonl").write_text(entry + "\n")
     write(home, watermark(1), number=1)
     assert only_row(home)["name"] == "given"
+
+
+def long_thread(home: Path, files: int) -> list[str]:
+    """One thread in so many files, of two days; each with its own number of tokens."""
+    paths = []
+    for number in range(files):
+        name = f"rollout-2026-01-02T03-04-05-{thread_id(1)}_{thread_id(number)}.jsonl"
+        path = f"sessions/2026/01/{1 + number % 2:02}/{name}"
+        write(home, path, meta(), user(f"prompt {number}"), tokens(number), number=1)
+        paths.append(path)
+    return paths
+
+
+def test_a_thread_of_very_many_files_costs_no_more_for_each(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    decode = rollouts._decode
+
+    def counted(summary: str) -> Summary:
+        taken.append(summary)
+        return decode(summary)
+
+    monkeypatch.setattr(rollouts, "_decode", counted)
+    cost = {}
+    for files in (600, 1200):
+        long_thread(home, files)
+        for rebuild in (False, True):
+            taken.clear()
+            index(home, home.parent / f"{files}", rebuild=rebuild, terms=Terms(batch_size=20))
+            cost[files, rebuild] = len(taken) / files
+    for rebuild in (False, True):
+        assert 1 < cost[1200, rebuild] < 1.3 * cost[600, rebuild], cost
+
+
+def test_a_long_thread_whose_files_change_hands(home: Path) -> None:
+    """Files of a long thread are rewritten, go, come, and become another thread's."""
+    database = home.parent / "state.sqlite"
+    paths = long_thread(home, 2 * LONG_FILES)
+    index(home, database, terms=Terms(batch_size=50))
+    for number, path in enumerate(paths[::7]):
+        match number % 4:
+            case 0:
+                (home / path).unlink()
+            case 1:
+                write(home, path, meta(), user("rewritten"), tokens(10_000 + number), number=1)
+            case 2:
+                write(home, path, meta(), user("another's"), number=2)
+            case _:
+                (home / path).write_bytes(b"no rollout any more\n")
+    write(home, "archived_sessions/rollout-x.jsonl", meta(), user("first"), number=1)
+    index(home, database, terms=Terms(batch_size=5))
+    assert tables_of(database, ["threads"]) == {"threads": fresh(home)["threads"]}
+    for path in paths[LONG_FILES // 2 :]:
+        (home / path).unlink(missing_ok=True)
+    index(home, database, terms=Terms(batch_size=5))
+    assert tables_of(database, ["threads"]) == {"threads": fresh(home)["threads"]}
+
+
+def test_what_was_undone_is_not_remembered(home: Path, tmp_path: Path) -> None:
+    """A lease that is lost, a disk that is full: the next claim begins with what is there."""
+    paths = long_thread(home, LONG_FILES + 10)
+    with StateDatabase.open_writer(tmp_path / "state.sqlite") as database:
+        indexer = Indexer(str(home), "openai")
+        readings = [read_rollout(str(home), path) for path in paths]
+        with database.transaction() as connection:
+            indexer.store(connection, readings[:-1])
+        with suppress(RuntimeError), database.transaction() as connection:
+            indexer.store(connection, readings[-1:])
+            raise RuntimeError
+        indexer.forget()
+        with database.transaction() as connection:
+            indexer.store(connection, readings[:1])
+            assert connection.execute(text("SELECT tokens_used FROM threads")).scalar() == (
+                LONG_FILES + 7
+            )

@@ -144,6 +144,7 @@ class Backfill:
             time.sleep(_POLL_SECONDS)
 
     def _work(self, lease: Lease, work: Work) -> Reconciled:
+        self._indexer.forget()  # Another worker may have written since.
         discovery = self._discover()
         names = self._session_names()
         with lease.transaction() as connection:

@@ -1,41 +1,64 @@
 """One rollout file to rows: the only place that turns the one into the other."""
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
 
 from sqlalchemy import Connection, select
 
 from rolloutd.records import FileSummary, Reading, ThreadRecord
 from rolloutd.rollout.merge import merge
-from rolloutd.state.rollouts import delete_rollouts, files_of, threads_of, upsert_rollouts
+from rolloutd.rollout.portions import Portions
+from rolloutd.state.rollouts import (
+    delete_rollouts,
+    file_counts,
+    files_at,
+    files_of,
+    paths_of,
+    threads_of,
+    upsert_rollouts,
+)
 from rolloutd.state.schema import threads
 from rolloutd.state.threads import names_of, replace_names, write_threads
 
 _IDS_AT_ONCE = 200
+# Threads of so many files are merged in portions; those of the last few of them are kept.
+LONG_FILES = 256
+_LONG_KEPT = 16
 
 
 class Indexer:
     """Writes readings, and the threads that they change, within the caller's transaction.
 
-    Backfill, reconcile, monitor and repair all end here.
+    Backfill, reconcile, monitor and repair all end here. What it remembers of long threads holds
+    for as long as nobody else writes, and nothing is undone: for one lease.
     """
 
     def __init__(self, codex_home: str, default_provider: str) -> None:
         self._home = codex_home
         self._default_provider = default_provider
+        self._long: OrderedDict[str, Portions] = OrderedDict()
+
+    def forget(self) -> None:
+        """Take nothing for granted of what was in the database before."""
+        self._long.clear()
 
     def store(
         self, connection: Connection, readings: Sequence[Reading], gone: Collection[str] = ()
     ) -> None:
         """Make the database say what these files say, and nothing of the files that are gone."""
-        paths = [reading.path for reading in readings] + list(gone)
-        affected = threads_of(connection, paths)
+        whose: dict[str, str | None] = dict.fromkeys(gone)
+        whose |= {
+            reading.path: reading.summary.thread_id if reading.error is None else None
+            for reading in readings
+        }
+        affected = threads_of(connection, whose)
         upsert_rollouts(connection, readings)
         delete_rollouts(connection, gone)
-        affected |= {
-            reading.summary.thread_id
-            for reading in readings
-            if reading.error is None and reading.summary.thread_id is not None
-        }
+        affected |= {thread_id for thread_id in whose.values() if thread_id is not None}
+        for long_id, portions in self._long.items():
+            for path, thread_id in whose.items():
+                (portions.put if thread_id == long_id else portions.remove)(path)
         self.merge_threads(connection, affected)
 
     def store_names(self, connection: Connection, names: dict[str, str]) -> None:
@@ -52,11 +75,31 @@ class Indexer:
             names = names_of(connection, ids)
             gone = set(ids)
             records = []
-            for thread_id, files in files_of(connection, ids):
+            for thread_id, files in self._files_of(connection, ids):
                 gone.remove(thread_id)
                 if files:
                     records.append(self._merged(files, names.get(thread_id)))
             write_threads(connection, records, gone)
+
+    def _files_of(
+        self, connection: Connection, ids: Sequence[str]
+    ) -> Iterator[tuple[str, list[FileSummary]]]:
+        """The files of each thread that has any, those of long ones summed up in portions."""
+        counts = file_counts(connection, ids, LONG_FILES)
+        short = [thread_id for thread_id in ids if thread_id not in counts]
+        return chain(
+            files_of(connection, short),
+            ((each, self._totals(connection, each, count)) for each, count in counts.items()),
+        )
+
+    def _totals(self, connection: Connection, thread_id: str, count: int) -> list[FileSummary]:
+        portions = self._long.pop(thread_id, None)
+        if portions is None or len(portions) != count:
+            portions = Portions(paths_of(connection, thread_id))
+        self._long[thread_id] = portions
+        if len(self._long) > _LONG_KEPT:
+            self._long.popitem(last=False)
+        return list(portions.totals(lambda paths: files_at(connection, paths)))
 
     def _merged(self, files: Sequence[FileSummary], name: str | None) -> ThreadRecord:
         return merge(

@@ -6,6 +6,8 @@ The rules are those of rollouts.md, "One thread, several files".
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from rolloutd.records import DynamicTool, FileSummary, Summary, ThreadRecord
 from rolloutd.rollout.canonical import normalise_path
 
@@ -72,6 +74,33 @@ def merge(
         archived_at=mtime_ms // 1000 if last.archived else None,
         dynamic_tools=_tools(first),
         parent_thread_id=_earliest(first, lambda each: each.parent_thread_id),
+    )
+
+
+def combine(earlier: Summary, later: Summary) -> Summary:
+    """One summary that adds to a thread what these two add, one right after the other."""
+    both = (earlier, later)
+    message = _earliest(both, lambda each: each.first_user_message)
+    title = _earliest(both, _title)
+    preview = _earliest(both, lambda each: each.goal or each.first_user_message)
+    # A title and a preview that are the first message are not kept twice.
+    is_titled = title is not None and title == message
+    return replace(
+        later,
+        created_at_ms=_earliest(both, lambda each: each.created_at_ms),
+        git_sha=_earliest(both, lambda each: each.git_sha),
+        git_branch=_earliest(both, lambda each: each.git_branch),
+        git_origin_url=_earliest(both, lambda each: each.git_origin_url),
+        tokens_used=_earliest(both[::-1], lambda each: each.tokens_used),
+        first_user_message=message,
+        is_titled=is_titled,
+        title="" if title is None or is_titled else title,
+        renamed=later.renamed or earlier.renamed,
+        name=later.name or earlier.name,
+        goal="" if preview is None or preview == message else preview,
+        has_user_event=earlier.has_user_event or later.has_user_event,
+        dynamic_tools=list(_tools(both)),
+        parent_thread_id=_earliest(both, lambda each: each.parent_thread_id),
     )
 
 

@@ -7,7 +7,6 @@ that all that is there is watched, and that it is known where this cannot be.
 
 import logging
 import os
-import stat
 import time
 from contextlib import closing
 from math import inf
@@ -24,6 +23,7 @@ from rolloutd.hints import FLOOD_EVENTS, Hints, Mailbox, tidy
 from rolloutd.meter import UNMETERED, Meter
 from rolloutd.rollout.names import ROOTS
 from rolloutd.rollout.session_index import FILE_NAME
+from rolloutd.upkeep import Upkeep
 
 _log = logging.getLogger(__name__)
 
@@ -33,10 +33,6 @@ Wanted: TypeAlias = Literal["auto", "native", "poll"]
 _LOOK_SECONDS = 2.0
 _POLL_SECONDS = 2.0
 _BACKOFF_SECONDS = (0.5, 30.0)
-# How often to see whether directories are there that no event told of.
-_CHECK_SECONDS = 60.0
-# Renewing the watches takes one part in so many of the time, at most.
-_UPKEEP_SHARE = 10
 _NO_ROOM = ("limit reached", "os error 23", "os error 24", "os error 28")
 
 _Stamp: TypeAlias = tuple[int, ...] | None
@@ -71,13 +67,17 @@ class Watcher:
 
     def run(self) -> None:
         """Watch until the mailbox is told to stop; in a thread that the event loop has started."""
-        while not self._mailbox.stopping:
-            began = time.monotonic()
-            try:
-                self._watch()
-            except (OSError, WatchfilesRustInternalError) as failure:
-                self._recover(failure, time.monotonic() - began)
-            self.restarts += 1
+        try:
+            while not self._mailbox.stopping:
+                began = time.monotonic()
+                try:
+                    self._watch()
+                except (OSError, WatchfilesRustInternalError) as failure:
+                    self._recover(failure, time.monotonic() - began)
+                self.restarts += 1
+        finally:
+            # Whoever waits for it is to go on, and see that all is to stop.
+            anyio.from_thread.run_sync(self.armed.set)
 
     def _recover(self, failure: Exception, lasted: float) -> None:
         """Poll for a while; what is the matter is said once in an episode."""
@@ -121,7 +121,7 @@ class Watcher:
 
     def _follow(self, watches: Watches, roots: dict[str, _Stamp]) -> None:
         gone = {("deleted", f"{self._home}/{name}") for name in roots}
-        upkeep = _Upkeep(watches, self._home)
+        upkeep = Upkeep(watches, self._home)
         looked = time.monotonic()
         while not self._mailbox.stopping:
             seconds = min(_LOOK_SECONDS, upkeep.seconds_left())
@@ -185,52 +185,6 @@ class Watcher:
         """Which roots are there; a root that was replaced is another one."""
         found = {name: _stamp(self._home / name) for name in ROOTS}
         return {name: stamp and stamp[:2] for name, stamp in found.items()}
-
-
-class _Upkeep:
-    """When to renew the watches, so that what is new is watched too."""
-
-    def __init__(self, watches: Watches, home: Path) -> None:
-        self._watches = watches
-        self._home = home
-        self._renewed = time.monotonic()
-        # What was made while they were armed is not watched.
-        self._due = self._renewed
-        self._fresh = Hints()
-
-    def heed(self, hints: Hints, events: set[FileEvent]) -> None:
-        """Take note of new directories, and of signs of others."""
-        new = (path for path in hints.directories if _is_directory(self._home / path))
-        self._fresh.directories |= dict.fromkeys(new)
-        self._fresh.names |= ("deleted", f"{self._home}/{FILE_NAME}") in events
-        if self._fresh or hints.everything:
-            self._due = min(self._due, self._renewed + _UPKEEP_SHARE * self._watches.cost)
-
-    def seconds_left(self) -> float:
-        """How long not to think of it."""
-        return max(0.0, self._due - time.monotonic())
-
-    def is_needed(self) -> bool:
-        """Whether there is a reason to renew; if not, the next look is put off."""
-        if self._fresh or self._watches.are_outdated():
-            return True
-        self._due = time.monotonic() + _CHECK_SECONDS
-        return False
-
-    def renewed(self) -> Hints:
-        """It is done: what is to be looked at now."""
-        fresh, self._fresh = self._fresh, Hints()
-        self._renewed = time.monotonic()
-        # There may be new ones in the new ones.
-        self._due = self._renewed + _UPKEEP_SHARE * self._watches.cost
-        return fresh
-
-
-def _is_directory(path: Path) -> bool:
-    try:
-        return stat.S_ISDIR(path.lstat().st_mode)
-    except OSError:
-        return False
 
 
 def _stamp(path: Path) -> _Stamp:

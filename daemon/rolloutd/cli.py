@@ -50,7 +50,7 @@ app.add_typer(service, name="service")
 
 
 def main() -> NoReturn:
-    """The console script; the exit codes are those of `rolloutd.errors`."""
+    """Run a command; the exit codes are those of `rolloutd.errors`."""
     _open_closed_streams()
     # Imports make much that stays and no garbage: looking for some takes a tenth of their time.
     gc.freeze()

@@ -6,13 +6,14 @@ lock -> signals -> endpoint, listening -> watch, armed
 What the service manager is told is seen from the event loop, so that both have to live.
 """
 
+import asyncio
 import logging
 import os
 import signal
+from collections.abc import Callable
 
 import anyio
 import anyio.to_thread
-from anyio.abc import TaskStatus
 from prometheus_client import CollectorRegistry
 
 from rolloutd import __version__
@@ -28,6 +29,7 @@ from rolloutd.metrics.exposition import Exposition
 from rolloutd.metrics.work import WorkMetrics
 from rolloutd.monitor import Monitor
 from rolloutd.settings import Settings, take_service_variables
+from rolloutd.signals import heard
 from rolloutd.steady import Keeping
 from rolloutd.systemd.notify import Notifier
 from rolloutd.systemd.supervised import Supervised
@@ -73,46 +75,47 @@ async def _serve(settings: Settings, instance: Instance, notifier: Notifier) -> 
     condition.tell(now=True)
     supervised = Supervised(notifier)
     _log.info("rolloutd %s, process %d", __version__, os.getpid())
-    async with anyio.create_task_group() as group:
-        await group.start(_listen, mailbox, supervised, name="signals")
-        if notifier.has_listener:
-            group.start_soon(_report, supervised, condition, name="report")
-        if settings.metrics_port != "off":
-            pages = Pages(Exposition(registry), condition.why_not_ready, settings.metrics_host)
-            endpoint = Endpoint(
-                settings.metrics_host,
-                settings.metrics_port,
-                pages.answer,
-                heard=condition.hear_endpoint,
-                failed=lambda: work.failed("endpoint"),
-            )
-            await group.start(endpoint.serve, name="endpoint")
-        group.start_soon(_watch, watcher, mailbox, name="watch")
-        await watcher.armed.wait()
-        try:
-            await anyio.to_thread.run_sync(monitor.run)
-        finally:
-            supervised.stopping()
-            mailbox.stop()
-            group.cancel_scope.cancel()
+    with heard(_asking(mailbox, supervised)):
+        async with anyio.create_task_group() as group:
+            if notifier.has_listener:
+                group.start_soon(_report, supervised, condition, name="report")
+            if settings.metrics_port != "off":
+                pages = Pages(Exposition(registry), condition.why_not_ready, settings.metrics_host)
+                endpoint = Endpoint(
+                    settings.metrics_host,
+                    settings.metrics_port,
+                    pages.answer,
+                    heard=condition.hear_endpoint,
+                    failed=lambda: work.failed("endpoint"),
+                )
+                await group.start(endpoint.serve, name="endpoint")
+            group.start_soon(_watch, watcher, mailbox, name="watch")
+            await watcher.armed.wait()
+            try:
+                await anyio.to_thread.run_sync(monitor.run)
+            finally:
+                supervised.stopping()
+                mailbox.stop()
+                group.cancel_scope.cancel()
     _log.info("stopped")
 
 
-async def _listen(
-    mailbox: Mailbox,
-    supervised: Supervised,
-    *,
-    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
-) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-        task_status.started()
-        async for number in signals:
-            if number == signal.SIGHUP:
-                supervised.reloading()
-                mailbox.ask_reconcile(urgent=True)
-            else:
-                supervised.stopping()
-                mailbox.stop()
+def _asking(mailbox: Mailbox, supervised: Supervised) -> Callable[[int], None]:
+    """Hears signals; what they ask for is done by the event loop, between two of its steps."""
+    loop = asyncio.get_running_loop()
+
+    def ask(number: int) -> None:
+        if number == signal.SIGHUP:
+            supervised.reloading()
+            mailbox.ask_reconcile(urgent=True)
+        else:
+            supervised.stopping()
+            mailbox.stop()
+
+    def hear(number: int) -> None:
+        loop.call_soon_threadsafe(ask, number)
+
+    return hear
 
 
 async def _report(supervised: Supervised, condition: Condition) -> None:

@@ -14,8 +14,8 @@ import pytest
 
 from tests.daemon.living import append, living, wait_until_true
 from tests.faults.processes import stop_in_the_middle
-from tests.oracle.cases_build import meta, tokens, user
-from tests.running import Place, dump, state_of, thread_id, wait_until, watermark
+from tests.oracle.cases_build import tokens
+from tests.running import Place, dump, wait_until, watermark
 from tests.state.test_database import without_privileges
 
 QUICK: dict[str, Any] = {"ROLLOUTD_RECONCILE_SECONDS": "1"}
@@ -179,33 +179,6 @@ def test_a_rebuild_beside_the_daemon_is_refused(place: Place) -> None:
         assert done.code == 75
         assert f"process {daemon.process.pid}" in done.stderr
         daemon.stop()
-
-
-def large(place: Place, size: int) -> None:
-    path = place.home / watermark(900)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = user("x" * 1_000_000) + b"\n"
-    with path.open("wb") as file:
-        file.write(meta().replace(b"@id@", thread_id(900).encode()) + b"\n" + user("hi") + b"\n")
-        for _ in range(size // len(line)):
-            file.write(line)
-
-
-def test_stopped_in_the_middle_of_a_large_file(place: Place) -> None:
-    large(place, 1 << 30)
-    with living(place, phase="backfill") as daemon:
-        wait_until(lambda: state_of(place.database).get("owner_token"), "it works")
-        daemon.stop()
-        assert state_of(place.database)["status"] == "pending"
-
-
-def test_stopped_as_early_as_can_be(place: Place) -> None:
-    """At every moment of its start the end is a clean one, or the signal's own."""
-    with living(place, phase="") as daemon:
-        wait_until(lambda: daemon.state is not None, "it is there")
-        daemon.process.send_signal(signal.SIGTERM)
-        assert daemon.process.wait(5) in (0, -signal.SIGTERM)
-        assert not daemon.says("Traceback")
 
 
 def test_the_disk_is_full_and_then_is_not(place: Place) -> None:

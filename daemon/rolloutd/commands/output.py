@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 
@@ -23,6 +24,17 @@ def print_lines(lines: Sequence[str]) -> None:
         # What is still held back must not fail once more when Python flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         fail(f"the output cannot be written: {error.strerror}")
+
+
+def leave() -> NoReturn:
+    """End the process now, with 0, all having been closed: Python takes long to take itself apart.
+
+    (A tenth of a second for what a daemon has imported; on a busy machine, two whole ones.)
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(0)
 
 
 def fail(message: str, code: int = 1) -> NoReturn:

@@ -15,7 +15,7 @@ from rolloutd.commands.options import (
     ModelProvider,
     read_settings,
 )
-from rolloutd.commands.output import print_document, print_lines
+from rolloutd.commands.output import leave, print_document, print_lines
 
 
 def backfill(  # noqa: PLR0913
@@ -103,3 +103,4 @@ def run(  # noqa: PLR0913
     from rolloutd.daemon import run_daemon
 
     run_daemon(settings)
+    leave()

@@ -16,6 +16,7 @@ import pytest
 import zstandard
 
 from tests.daemon.living import Daemon, append, living
+from tests.metrics.test_readme import FREE, Row
 from tests.oracle.cases_build import meta, raw, tokens, turn, user
 from tests.running import Place, wait_until, watermark
 from tests.system.prometheus.server import Prometheus, prometheus
@@ -39,7 +40,7 @@ class Story:
     Attributes:
         began: when, epoch seconds; `stopped` is when the daemon was.
         targets: what Prometheus says of its target, while the daemon lived.
-        metadata: of each family of metrics, its type, likewise.
+        metrics: what it knows of each of rolloutd's own, in the README's terms, likewise.
         rules: Prometheus' own word on each rule.
         quiet, troubled, down: the alerts that fired while all was well, after a file was made
             unindexable and the watch broken, and after the daemon was stopped.
@@ -50,7 +51,7 @@ class Story:
     began: float
     stopped: float
     targets: list[dict[str, Any]]
-    metadata: dict[str, str]
+    metrics: dict[str, Row]
     rules: list[dict[str, Any]]
     quiet: dict[str, dict[str, Any]]
     troubled: dict[str, dict[str, Any]]
@@ -88,7 +89,7 @@ def told(folder: Path) -> Iterator[Story]:
                 place, server, {"RolloutdFilesUnindexable", "RolloutdWatcherDegraded"}
             )
             targets = server.get("targets")["activeTargets"]
-            metadata = {each["metric"]: each["type"] for each in server.get("targets/metadata")}
+            metrics = _metrics(server)
             rules = [rule for group in server.get("rules")["groups"] for rule in group["rules"]]
             stopped = time.time()
             daemon.stop()
@@ -103,7 +104,7 @@ def told(folder: Path) -> Iterator[Story]:
                 began,
                 stopped,
                 targets,
-                metadata,
+                metrics,
                 rules,
                 quiet,
                 troubled,
@@ -147,6 +148,25 @@ def _address(daemon: Daemon) -> str:
     assert state is not None
     assert state.metrics is not None
     return state.metrics.removeprefix("http://").split("/")[0]
+
+
+def _metrics(server: Prometheus) -> dict[str, Row]:
+    labels: dict[str, dict[str, set[str]]] = {}
+    for each in server.get("series", **{"match[]": '{__name__=~"rolloutd_.+"}'}):
+        of = labels.setdefault(each.pop("__name__"), {})
+        for name, value in each.items():
+            if name not in {"job", "instance", "le"}:
+                of.setdefault(name, set()).update([] if name in FREE else [value])
+    found = {}
+    for each in server.get("targets/metadata"):
+        name, kind = each["metric"], each["type"]
+        if name.startswith("rolloutd_"):
+            sample = {"counter": f"{name}_total", "histogram": f"{name}_count"}.get(kind, name)
+            of = labels[sample]
+            family = sample if kind == "counter" else name
+            values = {label: tuple(sorted(of[label])) for label in of}
+            found[family] = Row(kind, values, each["help"].removesuffix("."))
+    return found
 
 
 def _work_until(place: Place, condition: Callable[[], object]) -> None:

@@ -1,11 +1,13 @@
 """The dashboard as a document: what Grafana needs of it, and what a reader does."""
 
+import re
 from itertools import combinations
 from typing import Any
 
 import pytest
 
-from tests.system.prometheus.shipped import dashboard, panels, queries
+from tests.metrics.test_readme import documented
+from tests.system.prometheus.shipped import dashboard, metrics_in, panels, queries, rules
 
 COLUMNS = 24
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
@@ -62,3 +64,13 @@ def test_a_query_asks_one_daemon() -> None:
     for query in queries():
         for selector in query.expr.split("{")[1:]:
             assert 'job="rolloutd", instance="$instance"' in selector.split("}")[0], query
+
+
+def test_what_it_and_the_rules_ask_for_is_there() -> None:
+    asked = {name for query in queries() for name in metrics_in(query.expr)}
+    asked |= {name for rule in rules() for name in metrics_in(rule["expr"])}
+    families = {re.sub("_(bucket|sum|count)$", "", name) for name in asked}
+    records = {rule["record"] for rule in rules() if "record" in rule}
+    own = {name for name in families if name.startswith("rolloutd_")}
+    assert own == documented().keys()
+    assert {name for name in families if name.startswith("instance:")} == records

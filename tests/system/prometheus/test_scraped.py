@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.metrics.test_readme import documented
 from tests.system.prometheus.server import need_prometheus
 from tests.system.prometheus.shipped import alerts, rules
 from tests.system.prometheus.story import ARCHIVED, THREADS, Story, need_namespaces, told
@@ -25,6 +26,10 @@ def test_the_target_is_up(story: Story) -> None:
     assert target["health"] == "up", target
     assert target["lastError"] == ""
     assert target["labels"] == {"job": "rolloutd", "instance": story.instance}
+
+
+def test_every_documented_metric_is_there(story: Story) -> None:
+    assert documented() == story.metrics
 
 
 def test_every_rule_can_be_evaluated(story: Story) -> None:

@@ -211,5 +211,5 @@ def _flap_until(place: Place, server: Prometheus, alerts: set[str]) -> dict[str,
             away.rename(root)
         return server.firing().keys() >= alerts
 
-    wait_until(flap_and_ask, f"{alerts} fire", pause=5 * _LOOK_SECONDS)
+    wait_until(flap_and_ask, f"{alerts} fire", 60, pause=5 * _LOOK_SECONDS)
     return server.firing()

@@ -18,7 +18,7 @@ import zstandard
 from tests.daemon.living import Daemon, append, living
 from tests.metrics.test_readme import FREE, Row
 from tests.oracle.cases_build import meta, raw, tokens, turn, user
-from tests.running import Place, wait_until, watermark
+from tests.running import BOUND_SECONDS, Place, wait_until, watermark
 from tests.system.prometheus.server import Prometheus, prometheus
 from tests.system.prometheus.shipped import Query, queries, sooner
 
@@ -92,7 +92,8 @@ def told(folder: Path) -> Iterator[Story]:
             metrics = _metrics(server)
             rules = [rule for group in server.get("rules")["groups"] for rule in group["rules"]]
             stopped = time.time()
-            daemon.stop()
+            daemon.process.terminate()
+            daemon.process.wait(BOUND_SECONDS)
             wait_until(
                 lambda: server.firing().keys() == {"RolloutdDown"},
                 "only that it is down is told",

@@ -84,6 +84,13 @@ def test_no_home_no_roots_and_an_empty_home_are_nothing_found(tmp_path: Path) ->
     assert (found.candidates, list(found.roots), found.unlisted) == ((), ["archived_sessions"], ())
 
 
+def test_what_lies_below_no_root_is_no_rollout(home: Path) -> None:
+    """So that a row of such a path does not stay for ever."""
+    found = discover(home)
+    assert found.covers("elsewhere/rollout-x.jsonl")
+    assert not found.covers("archived_sessions/rollout-x.jsonl")
+
+
 def test_a_root_that_was_replaced_or_has_gone_covers_nothing(home: Path) -> None:
     write(home, b"")
     found = discover(home)

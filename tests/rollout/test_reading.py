@@ -566,3 +566,22 @@ def test_the_plain_rollout_beside_a_compressed_one_is_another_file(home: Path) -
     assert read_zst(home, streamed(BODY)).summary.first_user_message == "hello"
     assert read(home).summary.first_user_message == "plain"
     assert read(home).summary.thread_id == THREAD
+
+
+# --- As it was before it grew ---------------------------------------------------------------
+
+GROWN = own(rollout(meta(), turn(), user("ünïcödé"), tokens(1), tokens(2), end=b""))
+
+
+@example(size=len(GROWN))
+@given(size=st.integers(0, len(GROWN)))
+def test_a_reading_up_to_a_limit_is_the_reading_of_the_file_then(home: Path, size: int) -> None:
+    write(home, GROWN[:size])
+    then = read(home)
+    append(home, GROWN[size:] + b"\n" + own(rollout(tokens(3), user("later"))))
+    now = read_rollout(os.fspath(home), PATH, limit=size)
+    assert now.cursor is not None
+    assert then.cursor is not None
+    assert (now.cursor.offset, now.cursor.anchors) == (then.cursor.offset, then.cursor.anchors)
+    assert now.cursor.stamp.size > size
+    assert (now.summary, now.resume, now.error) == (then.summary, then.resume, then.error)

@@ -72,10 +72,12 @@ class Discovery:
         """Whether this look would have seen `path`, had it been there.
 
         False below a missing root or a directory that could not be listed: then absence from
-        `candidates` does not mean that the file is gone.
+        `candidates` does not mean that the file is gone. What lies below no root at all is no
+        rollout.
         """
-        if path.split("/", 1)[0] not in self.roots:
-            return False
+        root = path.split("/", 1)[0]
+        if root not in self.roots:
+            return root not in ROOTS
         return not any(path.startswith(directory + "/") for directory in self.unlisted)
 
 

@@ -20,7 +20,7 @@ def read_here(
             tick(count)
 
         try:
-            reading = read_rollout(home, job.path, job.known, on_bytes=on_bytes)
+            reading = read_rollout(home, job.path, job.known, limit=job.limit, on_bytes=on_bytes)
         except FileNotFoundError:
             tick(0)
             yield job, None

@@ -12,11 +12,15 @@ _LENGTH_BYTES = 4
 
 
 class Job(Struct, frozen=True):
-    """Read this rollout of about `size` bytes; go on from `known` if it still fits."""
+    """Read this rollout of about `size` bytes; go on from `known` if it still fits.
+
+    With a `limit`, it is read as if it ended after so many bytes.
+    """
 
     path: str
     size: int = 0
     known: Known | None = None
+    limit: int | None = None
 
 
 class Told(Struct, frozen=True):

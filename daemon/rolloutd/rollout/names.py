@@ -17,7 +17,7 @@ _HYPHENATED = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _UUID = re.compile(rf"{_HYPHENATED}|[0-9a-fA-F]{{32}}|\{{{_HYPHENATED}\}}|urn:uuid:{_HYPHENATED}")
 _NAME = re.compile(
     r"rollout-(?P<time>\d{4}-\d\d-\d\dT\d\d-\d\d-[0-5]\d)"
-    rf"-(?P<id>{_HYPHENATED}|[0-9a-fA-F]{{32}})(?:_{_HYPHENATED})?\.jsonl(?:\.zst)?",
+    rf"-(?P<id>{_HYPHENATED}|[0-9a-fA-F]{{32}})(?:_(?P<segment>{_HYPHENATED}))?\.jsonl(?:\.zst)?",
     re.ASCII,
 )
 
@@ -43,6 +43,12 @@ def identity_from_name(watermark: str) -> tuple[str, int] | None:
     if thread_id is None or created_at_ms is None:
         return None
     return thread_id, created_at_ms
+
+
+def segment_of(watermark: str) -> str | None:
+    """The id of the segment that a file name tells; None for a file that continues none."""
+    match = _NAME.fullmatch(PurePosixPath(watermark).name)
+    return match["segment"].lower() if match is not None and match["segment"] else None
 
 
 def encoding_of(watermark: str) -> str:

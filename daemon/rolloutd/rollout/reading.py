@@ -17,7 +17,7 @@ from rolloutd.rollout.names import encoding_of, is_archived
 from rolloutd.rollout.sources import CompressedError, PlainSource, ZstdSource
 
 # Regular files only, and never waiting for one: a FIFO must not block us.
-_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 _RETRIES = 2
 
@@ -27,26 +27,28 @@ def read_rollout(
     path: str,
     known: Known | None = None,
     *,
+    limit: int | None = None,
     line_limit: int = LINE_LIMIT_BYTES,
     on_bytes: Callable[[int], None] | None = None,
 ) -> Reading:
     """Read the rollout at watermark `path`, going on from `known` where that still fits.
 
-    `known.summary` must be the one at `known.cursor`. `on_bytes` is called with how many bytes
-    have been taken since the last call, every now and then.
+    `known.summary` must be the one at `known.cursor`. With a `limit`, a plain file is read as if
+    it ended after so many bytes: as it was before it grew. `on_bytes` is called with how many
+    bytes have been taken since the last call, every now and then.
 
     Raises:
         FileNotFoundError: there is no such file (any more).
     """
     try:
-        descriptor = os.open(f"{home}/{path}", _OPEN_FLAGS)
+        descriptor = os.open(f"{home}/{path}", OPEN_FLAGS)
     except FileNotFoundError:
         raise
     except OSError as error:
         why = _why_not_opened(f"{home}/{path}", error)
         return Reading(path, is_archived(path), encoding_of(path), error=why)
     try:
-        return _Reading(descriptor, path, line_limit, on_bytes).settled(known)
+        return _Reading(descriptor, path, limit, line_limit, on_bytes).settled(known)
     except OSError as error:
         # Without a cursor, so that it is tried again though the file may not change.
         why = f"reading: {error.strerror}"
@@ -68,6 +70,7 @@ class _Reading:
         self,
         descriptor: int,
         path: str,
+        limit: int | None,
         line_limit: int,
         on_bytes: Callable[[int], None] | None,
     ) -> None:
@@ -75,6 +78,7 @@ class _Reading:
         self._path = path
         self._archived = is_archived(path)
         self._encoding = encoding_of(path)
+        self._limit = limit
         self._line_limit = line_limit
         self._on_bytes = on_bytes
         self._anchors = ""
@@ -102,32 +106,34 @@ class _Reading:
         # An append changes the times too, but nothing of what was there.
         return (
             after.st_size <= before.st_size
-            or anchors_at(self._descriptor, before.st_size) != self._anchors
+            or anchors_at(self._descriptor, self._size(before)) != self._anchors
         )
+
+    def _size(self, status: os.stat_result) -> int:
+        return status.st_size if self._limit is None else min(status.st_size, self._limit)
 
     def _once(self, status: os.stat_result, known: Known | None) -> Reading:
         start, summary = 0, new_summary(self._path)
+        size = self._size(status)
         if known is not None and self._goes_on(status, known.cursor):
             start = known.cursor.offset
             # A copy: what was given is left as it was.
             summary = copy_of(known.summary)
         error = resume = None
         # Taken before reading, so that they cannot be of a later state than what is folded.
-        self._anchors = anchors_at(self._descriptor, status.st_size)
-        reader = self._reader(status.st_size, start)
+        self._anchors = anchors_at(self._descriptor, size)
+        reader = self._reader(size, start)
         try:
             fold_lines(reader, summary)
             resume = fold_tail(reader, summary)
         except CompressedError as broken:
             error = str(broken)
         # Offsets count bytes of the file: a compressed one is read as a whole or not at all.
-        offset = reader.offset if self._encoding == "plain" else status.st_size
+        offset = reader.offset if self._encoding == "plain" else size
         cursor = Cursor(
             stamp=FileStamp.of(status),
             offset=offset,
-            anchors=(
-                self._anchors if offset == status.st_size else anchors_at(self._descriptor, offset)
-            ),
+            anchors=self._anchors if offset == size else anchors_at(self._descriptor, offset),
         )
         return Reading(
             self._path,

@@ -40,7 +40,14 @@ def _serve(home: str, line_limit: int, job: Job) -> Told:
         _tell(Told(taken=count))
 
     try:
-        reading = read_rollout(home, job.path, job.known, line_limit=line_limit, on_bytes=on_bytes)
+        reading = read_rollout(
+            home,
+            job.path,
+            job.known,
+            limit=job.limit,
+            line_limit=line_limit,
+            on_bytes=on_bytes,
+        )
     except FileNotFoundError:
         return Told(gone=True)
     return Told(taken=reading.read - taken, reading=reading)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from rolloutd.records import FileSummary, Reading, ThreadRecord
 from rolloutd.rollout.merge import merge
 from rolloutd.rollout.portions import Portions
+from rolloutd.state.home import bind_home
 from rolloutd.state.rollouts import (
     delete_rollouts,
     file_counts,
@@ -61,6 +62,11 @@ class Indexer:
                 (portions.put if thread_id == long_id else portions.remove)(path)
         self.merge_threads(connection, affected)
 
+    def bind(self, connection: Connection) -> None:
+        """Say whose index this is; what rests on another home or provider is merged again."""
+        if bind_home(connection, self._home, self._default_provider):
+            self.merge_all(connection)
+
     def store_names(self, connection: Connection, names: dict[str, str]) -> None:
         """Take over the names of the session index."""
         self.merge_threads(connection, replace_names(connection, names))
@@ -72,17 +78,26 @@ class Indexer:
     def merge_threads(self, connection: Connection, thread_ids: Iterable[str]) -> None:
         """Merge these threads again; those that have no file any more are dropped."""
         for ids in _portions(sorted(thread_ids)):
-            names = names_of(connection, ids)
-            gone = set(ids)
-            records = []
-            for thread_id, files in self._files_of(connection, ids):
-                gone.remove(thread_id)
-                if files:
-                    records.append(self._merged(files, names.get(thread_id)))
-            write_threads(connection, records, gone)
+            write_threads(connection, *self.merged(connection, ids))
+
+    def merged(
+        self, connection: Connection, thread_ids: Collection[str]
+    ) -> tuple[list[ThreadRecord], set[str]]:
+        """The records that stored summaries make of these threads, and the ids without a file.
+
+        A thread of whose files no summary can be read is in neither.
+        """
+        names = names_of(connection, thread_ids)
+        gone = set(thread_ids)
+        records = []
+        for thread_id, files in self._files_of(connection, thread_ids):
+            gone.remove(thread_id)
+            if files:
+                records.append(self._merged(files, names.get(thread_id)))
+        return records, gone
 
     def _files_of(
-        self, connection: Connection, ids: Sequence[str]
+        self, connection: Connection, ids: Collection[str]
     ) -> Iterator[tuple[str, list[FileSummary]]]:
         """The files of each thread that has any, those of long ones summed up in portions."""
         counts = file_counts(connection, ids, LONG_FILES)

@@ -123,3 +123,17 @@ def test_a_process_that_proc_does_not_show_is_not_taken_for_gone() -> None:
             process.kill()
     assert seen.split() == [str(HIDDEN), "False"]
     assert later.split() == ["None", "True"]
+
+
+def test_only_a_process_that_is_certainly_that_one_is_here() -> None:
+    this = Owner.this_process()
+    assert this.is_certainly_here()
+    assert this.started is not None
+    for changed in (
+        {"started": this.started - 1},
+        {"started": None},
+        {"host": "elsewhere"},
+        {"boot": "another"},
+        {"pid": 2**22 + 1},
+    ):
+        assert not replace(this, **changed).is_certainly_here()

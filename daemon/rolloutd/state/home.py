@@ -41,3 +41,9 @@ def bind_home(connection: Connection, codex_home: str, model_provider: str) -> b
 def home_of(connection: Connection) -> str | None:
     """The home that the database is the index of; None before the first backfill."""
     return connection.execute(select(home.c.codex_home)).scalar()
+
+
+def binding_of(connection: Connection) -> tuple[str, str] | None:
+    """That home and the default provider that rows rest on; None before the first backfill."""
+    row = connection.execute(select(home.c.codex_home, home.c.model_provider)).first()
+    return None if row is None else (row.codex_home, row.model_provider)

@@ -42,7 +42,7 @@ class Owner:
 
     def is_provably_gone(self) -> bool:
         """True only if the process cannot be running: same boot, and its pid is free or reused."""
-        if self.host != socket.gethostname() or self.boot != boot():
+        if not self._is_of_this_boot():
             return False
         if self.pid == os.getpid():
             return self.started != process_started(self.pid)
@@ -50,6 +50,17 @@ class Owner:
         if started is None or started == HIDDEN:
             return started is None
         return self.started is not None and started != self.started
+
+    def is_certainly_here(self) -> bool:
+        """True only if its pid is this very process for us, too: it may be sent a signal."""
+        return (
+            self._is_of_this_boot()
+            and self.started is not None
+            and self.started == process_started(self.pid)
+        )
+
+    def _is_of_this_boot(self) -> bool:
+        return self.host == socket.gethostname() and self.boot == boot()
 
 
 @cache

@@ -2,18 +2,20 @@
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, update
 
 from rolloutd.records import PARSER_VERSION, Cursor, FileStamp, FileSummary, Known, Reading, Summary
 from rolloutd.state.among import among
 from rolloutd.state.schema import rollouts
 from rolloutd.state.upsert import Upsert
+
+# The parser version of rows that are not to be built upon.
+DISTRUSTED = 0
 
 _upsert = Upsert(rollouts)
 _encode = msgspec.json.Encoder().encode
@@ -35,7 +37,24 @@ class Seen(NamedTuple):
 def upsert_rollouts(connection: Connection, readings: Sequence[Reading]) -> None:
     """Write one row for each reading."""
     now = time.time_ns() // 1_000_000
-    _upsert(connection, [_row(reading, now) for reading in readings])
+    _upsert(connection, [rollout_row(reading) | {"indexed_at_ms": now} for reading in readings])
+
+
+def distrust(connection: Connection, paths: Collection[str]) -> None:
+    """Mark the rows of these files as not to be built upon.
+
+    They are those of no parser then: whoever looks at the files next reads them from the start.
+    That takes nothing from a worker that holds the lease, so it needs none.
+    """
+    connection.execute(
+        update(rollouts).where(among(rollouts.c.path, paths)).values(parser_version=DISTRUSTED)
+    )
+
+
+def count_distrusted(connection: Connection) -> int:
+    """How many rows are marked so."""
+    marked = select(func.count()).where(rollouts.c.parser_version == DISTRUSTED)
+    return int(connection.execute(marked).scalar_one())
 
 
 def delete_rollouts(connection: Connection, paths: Collection[str]) -> None:
@@ -83,8 +102,8 @@ def files_at(connection: Connection, paths: Collection[str]) -> list[FileSummary
 def _file_summaries(rows: Iterable[Any]) -> list[FileSummary]:
     files = []
     for row in rows:
-        with suppress(msgspec.ValidationError):
-            summary = _decode(row.summary)
+        summary = _decoded(row.summary)
+        if summary is not None and row.mtime_ns is not None:
             files.append(FileSummary(row.path, bool(row.archived), row.mtime_ns, summary))
     return files
 
@@ -104,6 +123,14 @@ def paths_of(connection: Connection, thread_id: str) -> list[str]:
     """Watermarks of a thread's files, in their order."""
     query = select(rollouts.c.path).where(rollouts.c.thread_id == thread_id)
     return list(connection.execute(query.order_by(rollouts.c.path)).scalars())
+
+
+def _decoded(text: str) -> Summary | None:
+    """A summary; None if another version, or somebody else, has written what we cannot read."""
+    try:
+        return _decode(text)
+    except msgspec.DecodeError:
+        return None
 
 
 def seen(
@@ -139,10 +166,12 @@ def known(connection: Connection, path: str) -> Known | None:
             rollouts.c.anchors.is_not(None),
         )
     ).first()
-    if row is None:
+    if row is None or None in (row.offset, *row[4:]):
         return None
-    cursor = Cursor(FileStamp(*row[4:]), row.offset, row.anchors)
-    return Known(cursor, _decode(row.resume or row.summary))
+    summary = _decoded(row.resume or row.summary)
+    if summary is None:
+        return None
+    return Known(Cursor(FileStamp(*row[4:]), row.offset, row.anchors), summary)
 
 
 def failures(connection: Connection, limit: int | None = None) -> list[tuple[str, str]]:
@@ -181,7 +210,8 @@ def totals(connection: Connection) -> Totals:
     return Totals(*row)
 
 
-def _row(reading: Reading, now: int) -> dict[str, Any]:
+def rollout_row(reading: Reading) -> dict[str, Any]:
+    """The row that a reading makes, but for the time of the indexing."""
     cursor, summary = reading.cursor, reading.summary
     if cursor is None:
         place: dict[str, Any] = dict.fromkeys((*FileStamp._fields, "offset", "anchors"))
@@ -199,5 +229,4 @@ def _row(reading: Reading, now: int) -> dict[str, Any]:
         "resume": None if reading.resume is None else _encode(reading.resume).decode(),
         "parser_version": PARSER_VERSION,
         "error": reading.error,
-        "indexed_at_ms": now,
     }

@@ -27,27 +27,18 @@ def write_threads(
 ) -> None:
     """Make the tables say what the records say, and nothing of the threads that are gone."""
     ids = [record.id for record in records] + list(gone)
-    _upsert(connection, [_row(record) for record in records])
+    _upsert(connection, [thread_row(record) for record in records])
     connection.execute(
         delete(thread_dynamic_tools).where(among(thread_dynamic_tools.c.thread_id, ids))
     )
-    tools = [row for record in records for row in _tool_rows(record)]
+    tools = [row for record in records for row in tool_rows(record)]
     if tools:
         connection.execute(insert(thread_dynamic_tools), tools)
     childless = [record.id for record in records if record.parent_thread_id is None] + list(gone)
     connection.execute(
         delete(thread_spawn_edges).where(among(thread_spawn_edges.c.child_thread_id, childless))
     )
-    edges = [
-        {
-            "parent_thread_id": record.parent_thread_id,
-            "child_thread_id": record.id,
-            "status": "open",
-        }
-        for record in records
-        if record.parent_thread_id is not None
-    ]
-    _upsert_edges(connection, edges)
+    _upsert_edges(connection, [row for record in records if (row := edge_row(record))])
     if gone:
         connection.execute(delete(threads).where(among(threads.c.id, gone)))
 
@@ -108,11 +99,24 @@ def count_threads(connection: Connection) -> ThreadCounts:
     return ThreadCounts(*row)
 
 
-def _row(record: ThreadRecord) -> dict[str, Any]:
+def thread_row(record: ThreadRecord) -> dict[str, Any]:
+    """The row of `threads` that a record makes."""
     return {name: getattr(record, name) for name in _COLUMNS}
 
 
-def _tool_rows(record: ThreadRecord) -> list[dict[str, Any]]:
+def edge_row(record: ThreadRecord) -> dict[str, Any] | None:
+    """The row of `thread_spawn_edges`; None for a thread that was not spawned."""
+    if record.parent_thread_id is None:
+        return None
+    return {
+        "parent_thread_id": record.parent_thread_id,
+        "child_thread_id": record.id,
+        "status": "open",
+    }
+
+
+def tool_rows(record: ThreadRecord) -> list[dict[str, Any]]:
+    """The rows of `thread_dynamic_tools`, in their order."""
     return [
         {
             "thread_id": record.id,

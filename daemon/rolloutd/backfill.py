@@ -13,15 +13,15 @@ from rolloutd.batches import Batches, Observer, Stopped, Terms, readings_of
 from rolloutd.errors import DatabaseUnavailable, HomeUnavailable, WorkHeld
 from rolloutd.indexer import Indexer
 from rolloutd.meter import UNMETERED, Meter, Outcome
-from rolloutd.reconcile import Reconcile, Reconciled
-from rolloutd.rollout.discovery import Candidate, Discovery, discover
+from rolloutd.reconcile import Reconcile, Reconciled, discover_all
+from rolloutd.rollout.discovery import Candidate, Discovery
 from rolloutd.rollout.messages import Job
 from rolloutd.rollout.names import order_of
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.rollout.session_index import read_session_names
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
-from rolloutd.state.home import bind_home, refuse_other_home
+from rolloutd.state.home import refuse_other_home
 from rolloutd.state.lease import BackfillState, Lease, LeaseLost, Work, claim, read_state
 from rolloutd.state.threads import delete_strays
 
@@ -72,7 +72,6 @@ class Backfill:
     ) -> None:
         self._database = database
         self._home = codex_home
-        self._provider = default_provider
         self._observer = observer
         self._terms = terms
         self._stopping = stopping
@@ -148,8 +147,7 @@ class Backfill:
         discovery = self._discover()
         names = self._session_names()
         with lease.transaction() as connection:
-            if bind_home(connection, str(self._home), self._provider):
-                self._indexer.merge_all(connection)
+            self._indexer.bind(connection)
             if names is not None:
                 self._indexer.store_names(connection, names)
         passed = None
@@ -169,15 +167,8 @@ class Backfill:
     def _complete(self, lease: Lease) -> None:
         with lease.transaction() as connection:
             delete_strays(connection)
-            totals = rollouts.totals(connection)
-        files = totals.indexed + totals.failed
-        lease.complete(
-            last_watermark=totals.last_path,
-            total=files,
-            scanned=files,
-            upserted=totals.indexed,
-            failed=totals.failed,
-        )
+            progress = rollouts.totals(connection).progress
+        lease.complete(**progress)
 
     def _session_names(self) -> dict[str, str] | None:
         try:
@@ -188,17 +179,7 @@ class Backfill:
             return None
 
     def _discover(self) -> Discovery:
-        try:
-            discovery = discover(self._home, self._observer.looking)
-        except OSError as error:
-            raise HomeUnavailable(f"{self._home}: {error.strerror}") from error
-        if not discovery.roots and not self._home.is_dir():
-            raise HomeUnavailable(f"{self._home}: no such Codex home")
-        if "sessions" not in discovery.roots:
-            raise HomeUnavailable(f"{self._home}: there is no sessions/ in it")
-        if "sessions" in discovery.unlisted:
-            raise HomeUnavailable(f"{self._home}: sessions/ cannot be listed")
-        return discovery
+        return discover_all(self._home, self._observer.looking)
 
     def _pass(self, lease: Lease, discovery: Discovery) -> BackfillState:
         """Index all that lies behind the last watermark; returns how far that got."""

@@ -125,7 +125,7 @@ class Batches:
                 if candidate.problem is None:
                     _, reading = next(results)
                 else:
-                    reading = _problem_reading(candidate)
+                    reading = problem_reading(candidate)
                 batch.append(Outcome(candidate, reading))
                 self._observer.advance(1, 0)
                 weight += reading.weight if reading is not None else 0
@@ -159,6 +159,7 @@ def readings_of(batch: Iterable[Outcome]) -> list[Reading]:
     return [reading for _, reading in batch if reading is not None]
 
 
-def _problem_reading(candidate: Candidate) -> Reading:
+def problem_reading(candidate: Candidate) -> Reading:
+    """What stands for a file that cannot be read."""
     path = candidate.path
     return Reading(path, is_archived(path), encoding_of(path), error=candidate.problem)

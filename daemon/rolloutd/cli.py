@@ -12,6 +12,7 @@ from rolloutd import __version__
 from rolloutd.commands.output import fail
 from rolloutd.commands.service import service
 from rolloutd.commands.status import status
+from rolloutd.commands.verify import verify
 from rolloutd.commands.work import backfill, run
 from rolloutd.errors import RolloutdError
 
@@ -46,6 +47,7 @@ def _root(
 app.command()(run)
 app.command()(backfill)
 app.command()(status)
+app.command()(verify)
 app.add_typer(service, name="service")
 
 

@@ -1,13 +1,15 @@
 """Reconcile: make the database say what is on disk now, reading only what has changed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rolloutd.batches import Batches, Observer, readings_of
+from rolloutd.errors import HomeUnavailable
 from rolloutd.indexer import Indexer
 from rolloutd.meter import UNMETERED, Drift, Meter
 from rolloutd.records import PARSER_VERSION
-from rolloutd.rollout.discovery import Candidate, Discovery
+from rolloutd.rollout.discovery import Candidate, Discovery, discover
 from rolloutd.rollout.messages import Job
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
@@ -86,6 +88,25 @@ class Reconcile:
             self._meter.removed(len(paths))
         drift |= dict.fromkeys(gone, "gone")
         return Reconciled(len(discovery.candidates), upserted, len(gone), drift)
+
+
+def discover_all(home: Path, looking: Callable[[], None]) -> Discovery:
+    """Every rollout of a home that is there; `looking` as for `discover`.
+
+    Raises:
+        HomeUnavailable: it is not, or has no `sessions/` that can be listed.
+    """
+    try:
+        discovery = discover(home, looking)
+    except OSError as error:
+        raise HomeUnavailable(f"{home}: {error.strerror}") from error
+    if not discovery.roots and not home.is_dir():
+        raise HomeUnavailable(f"{home}: no such Codex home")
+    if "sessions" not in discovery.roots:
+        raise HomeUnavailable(f"{home}: there is no sessions/ in it")
+    if "sessions" in discovery.unlisted:
+        raise HomeUnavailable(f"{home}: sessions/ cannot be listed")
+    return discovery
 
 
 def jobs_of(database: StateDatabase, candidates: Iterable[Candidate]) -> Iterator[Job]:

@@ -69,7 +69,7 @@ class Steady:
         self._batch_size = batch_size
         self._reconcile_seconds = keeping.reconcile_seconds
         self._pool = pool
-        indexer = Indexer(str(home), keeping.default_provider)
+        self._indexer = indexer = Indexer(str(home), keeping.default_provider)
         batches = partial(Batches, pool, observer, batch_size, self._is_stopping, meter=meter)
         light = batches(committed=self._see_lag)
         heavy = batches(self._turn_meanwhile, committed=self._see_lag)
@@ -84,6 +84,7 @@ class Steady:
         self._is_dirty = False
         self._wants_names = False
         self._wants_reconcile = False
+        self._is_urgent = False
         self._reconciled = time.monotonic()
         self._took = 0.0
         self._is_missing = False
@@ -131,8 +132,7 @@ class Steady:
         if hints.names:
             self._wants_names = not self._follower.follow_names(self._lease)
         self._wants_reconcile |= hints.everything
-        if hints.urgent:
-            self._took = 0.0
+        self._is_urgent |= hints.urgent
         self._progress.tell(False)
 
     def _turn_meanwhile(self) -> None:
@@ -173,7 +173,9 @@ class Steady:
 
     def _seconds_left(self) -> float:
         wait = self._reconcile_seconds
-        if self._wants_reconcile:
+        if self._is_urgent:
+            wait = 0.0
+        elif self._wants_reconcile:
             wait = min(wait, _RECONCILE_SHARE * self._took)
         elif self._is_missing:
             wait = min(wait, _MISSING_SECONDS)
@@ -183,6 +185,8 @@ class Steady:
         began = time.monotonic()
         is_periodic = not self._wants_reconcile and not self._is_missing
         self._wants_reconcile = False
+        if self._is_urgent:
+            self._take_nothing_on_trust()
         if self._wants_names:
             self._wants_names = not self._follower.follow_names(self._lease)
         discovery = self._discover()
@@ -198,6 +202,15 @@ class Steady:
         self._progress.looked = began
         self._reconciled = time.monotonic()
         self._took = self._reconciled - began
+        self._progress.tell(True)
+
+    def _take_nothing_on_trust(self) -> None:
+        """Somebody has asked: what no event or stamp would show is made true as well."""
+        self._is_urgent = False
+        self._wants_names = self._is_dirty = True
+        self._indexer.forget()
+        with self._lease.transaction() as connection:
+            self._indexer.bind(connection)
 
     def _succeed(self, began: float) -> None:
         now = int(time.time())
@@ -213,15 +226,7 @@ class Steady:
     def _count(self, **progress: int) -> None:
         with self._database.reading() as connection:
             totals = rollouts.totals(connection)
-        files = totals.indexed + totals.failed
-        with self._lease.transaction(
-            last_watermark=totals.last_path,
-            total=files,
-            scanned=files,
-            upserted=totals.indexed,
-            failed=totals.failed,
-            **progress,
-        ) as connection:
+        with self._lease.transaction(**totals.progress, **progress) as connection:
             delete_strays(connection)
         self._is_dirty = False
 

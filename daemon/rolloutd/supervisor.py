@@ -15,7 +15,8 @@ from rolloutd.settings import Settings
 
 if TYPE_CHECKING:
     from rolloutd.backfill import Report
-    from rolloutd.batches import Observer
+    from rolloutd.batches import Observer, Terms
+    from rolloutd.verify.repair import Verified
 
 _log = logging.getLogger(__name__)
 
@@ -91,14 +92,8 @@ def _backfill_once(
     settings: Settings, pool: ReaderPool, observer: "Observer", stop: StopRequest, *, rebuild: bool
 ) -> "Report":
     from rolloutd.backfill import Backfill
-    from rolloutd.batches import Terms
     from rolloutd.state.database import StateDatabase
 
-    terms = Terms(
-        settings.backfill_batch_size,
-        settings.backfill_lease_seconds,
-        settings.backfill_wait_seconds,
-    )
     with StateDatabase.open_writer(settings.database) as database:
         backfill = Backfill(
             database,
@@ -106,7 +101,61 @@ def _backfill_once(
             settings.model_provider,
             pool,
             observer,
-            terms=terms,
+            terms=_terms(settings),
             stopping=stop,
         )
         return backfill.run(rebuild=rebuild)
+
+
+def run_verify(settings: Settings, *, deep: bool, repair: bool) -> "Verified":
+    """Compare the database with the files; see `Verification.run` and `Repair.run`.
+
+    With `repair`, a corrupt database is moved aside and built anew.
+
+    Raises:
+        RolloutdError: see its kinds.
+        Stopped: on SIGTERM or SIGINT.
+    """
+    from rolloutd.state.database import CorruptDatabase
+
+    try:
+        return _verify_once(settings, deep=deep, repair=repair)
+    except CorruptDatabase as error:
+        if not repair:
+            raise
+        _log.warning("%s", error)
+        run_backfill(settings, rebuild=False)
+        return _verify_once(settings, deep=deep, repair=repair)
+
+
+def _verify_once(settings: Settings, *, deep: bool, repair: bool) -> "Verified":
+    from rolloutd.progress import progress_bar
+    from rolloutd.state.database import StateDatabase
+    from rolloutd.verify.repair import Repair, Verified
+    from rolloutd.verify.verification import Verification
+
+    # Repairing makes no database where there is none, but brings an older one up to date.
+    writes = repair and settings.database.exists()
+    opening = StateDatabase.open_writer if writes else StateDatabase.open_reader
+    with ExitStack() as stack:
+        stop = StopRequest()
+        stack.enter_context(stop.on_signals())
+        database = stack.enter_context(opening(settings.database))
+        pool = stack.enter_context(ReaderPool(str(settings.codex_home)))
+        observer = stack.enter_context(progress_bar())
+        common = (database, settings.codex_home, settings.model_provider, pool, observer)
+        terms = _terms(settings)
+        verification = Verification(*common, terms=terms, stopping=stop, deep=deep)
+        if not repair:
+            return Verified(verification.run())
+        return Repair(*common, terms=terms, stopping=stop).run(verification)
+
+
+def _terms(settings: Settings) -> "Terms":
+    from rolloutd.batches import Terms
+
+    return Terms(
+        settings.backfill_batch_size,
+        settings.backfill_lease_seconds,
+        settings.backfill_wait_seconds,
+    )

@@ -195,6 +195,18 @@ class Totals:
     bytes: int
     last_path: str | None
 
+    @property
+    def progress(self) -> dict[str, Any]:
+        """The columns of `backfill_state` that tell of these, once all files are indexed."""
+        files = self.indexed + self.failed
+        return {
+            "last_watermark": self.last_path,
+            "total": files,
+            "scanned": files,
+            "upserted": self.indexed,
+            "failed": self.failed,
+        }
+
 
 def totals(connection: Connection) -> Totals:
     """Sums over every row."""

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 # The newest revision in migrations/versions; a test holds the two together.
-HEAD = "0001"
+HEAD = "0002"
 
 # Marks a SQLite file as ours: "roll".
 APPLICATION_ID = 0x726F6C6C
@@ -94,6 +94,10 @@ for _name, *_columns in (
 ):
     _index(_name, *_columns)
 
+# Tokens by model and time are summed off this one, without looking at the rows.
+_index("model_created_at", "model", "created_at", "tokens_used")
+_index("name", "name", where="name IS NOT NULL")
+
 _VISIBLE = "preview <> ''"
 _index("visible_created_at_ms", "archived", "created_at_ms DESC", where=_VISIBLE)
 _index("visible_updated_at_ms", "archived", "updated_at_ms DESC", where=_VISIBLE)
@@ -165,6 +169,8 @@ rollouts = Table(
     Column("error", Text),
     Column("indexed_at_ms", Integer, nullable=False),
     Index("idx_rollouts_thread", "thread_id"),
+    Index("idx_rollouts_indexed_at_ms", "indexed_at_ms"),
+    Index("idx_rollouts_failed", "path", sqlite_where=text("error IS NOT NULL")),
 )
 
 session_names = Table(

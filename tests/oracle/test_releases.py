@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -12,14 +11,11 @@ from pathlib import Path
 import pytest
 
 from .codex_index import copy_home
-from .compare import Judged, Rows, judge
+from .compare import Judged, judge
 from .conftest import COMPRESSED, HOMES
 from .differences import DIFFERENCES
+from .naming import MINUTE_NS, names_of, set_mtimes
 from .verdict import Verdict
-
-_WORDS = 20
-_MINUTE_NS = 60 * 10**9
-_NEWEST_NS = 1_790_000_000 * 10**9
 
 Homes = dict[str, Future[Path]]
 
@@ -27,23 +23,8 @@ Homes = dict[str, Future[Path]]
 def judged(home: str, homes: Homes, scratch: Path) -> Judged:
     copy = copy_home(homes[home].result(), scratch / "home")
     # Codex changes times that are equal, or nearly so: one home is there to show it.
-    _set_mtimes(copy, apart_ns=0 if home == COMPRESSED else _MINUTE_NS)
+    set_mtimes(copy, apart_ns=0 if home == COMPRESSED else MINUTE_NS)
     return judge(copy, scratch)
-
-
-def _set_mtimes(home: Path, apart_ns: int) -> None:
-    for place, path in enumerate(sorted(home.rglob("rollout-*"), key=os.fsencode)):
-        at = _NEWEST_NS - place * apart_ns
-        os.utime(path, ns=(at, at))
-
-
-def names_of(home: str, rows: Rows) -> dict[str, str]:
-    """How the table of differences calls the threads of a home: by their first words."""
-    return {
-        thread_id: f"{home}/{row['first_user_message'][:_WORDS]}"
-        + (", archived" if row["archived"] else "")
-        for thread_id, row in rows.items()
-    }
 
 
 @pytest.mark.parametrize("home", HOMES)

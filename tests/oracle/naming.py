@@ -1,0 +1,28 @@
+"""What the threads of a home are called in the table of differences, and times to tell them by."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .compare import Rows
+
+MINUTE_NS = 60 * 10**9
+_NEWEST_NS = 1_790_000_000 * 10**9
+_WORDS = 20
+
+
+def set_mtimes(home: Path, apart_ns: int) -> None:
+    """Give every rollout of a home a time of its own, so far apart; the first is the newest."""
+    for place, path in enumerate(sorted(home.rglob("rollout-*"), key=os.fsencode)):
+        at = _NEWEST_NS - place * apart_ns
+        os.utime(path, ns=(at, at))
+
+
+def names_of(home: str, rows: Rows) -> dict[str, str]:
+    """How the table of differences calls the threads of a home: by their first words."""
+    return {
+        thread_id: f"{home}/{row['first_user_message'][:_WORDS]}"
+        + (", archived" if row["archived"] else "")
+        for thread_id, row in rows.items()
+    }

@@ -17,6 +17,7 @@ from tests.daemon.scraping import ask, scrape, sockets_listening
 from tests.metrics.samples import series
 from tests.oracle.cases_build import tokens
 from tests.running import Place, rows, wait_until
+from tests.state.test_database import without_privileges
 
 QUICK: dict[str, Any] = {"ROLLOUTD_RECONCILE_SECONDS": "1"}
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -78,6 +79,14 @@ def test_a_taken_port_is_named(place: Place) -> None:
     assert f"rolloutd: metrics_port = {port}: another program listens there" in done.stderr
     assert "Traceback" not in done.stderr
     assert not place.database.exists()
+
+
+def test_a_port_that_is_not_for_us_is_named(place: Place) -> None:
+    if int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 80:
+        pytest.skip("every user may listen on every port here")
+    done = place.run("run", "--metrics-port", "80", prefix=without_privileges())
+    assert done.code == 78, done
+    assert "rolloutd: metrics_port = 80: not for this user to listen on" in done.stderr
 
 
 def test_ready_once_it_follows_and_until_it_is_stale(place: Place) -> None:

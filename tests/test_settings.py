@@ -8,7 +8,14 @@ import pytest
 from pydantic import ValidationError
 
 from rolloutd.errors import ConfigurationError
-from rolloutd.settings import Settings, config_path, load_settings
+from rolloutd.settings import (
+    Settings,
+    config_path,
+    environment_in_force,
+    load_settings,
+    take_service_variables,
+    units_folder,
+)
 from tests.running import Place
 
 
@@ -201,3 +208,51 @@ def test_the_exit_code_and_the_words(tmp_path: Path) -> None:
     assert done.code == 78
     assert "ROLLOUTD_NO_SUCH" in done.stderr
     assert not place.database.exists()
+
+
+def test_what_another_process_has_to_be_told(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure('watch = "poll"')
+    assert environment_in_force({"codex_home": None}) == {}
+    monkeypatch.chdir(user)
+    monkeypatch.setenv("CODEX_HOME", "~/codex")
+    monkeypatch.setenv("ROLLOUTD_DATABASE", "state.sqlite")
+    monkeypatch.setenv("ROLLOUTD_METRICS_PORT", "0")
+    monkeypatch.setenv("ROLLOUTD_LOG_LEVEL", "")
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    found = environment_in_force({"model_provider": "one", "database": None})
+    assert found == {
+        "ROLLOUTD_CODEX_HOME": str(user / "codex"),
+        "ROLLOUTD_DATABASE": str(user / "state.sqlite"),
+        "ROLLOUTD_METRICS_PORT": "0",
+        "ROLLOUTD_MODEL_PROVIDER": "one",
+        "XDG_STATE_HOME": "/state",
+    }
+    before = load(model_provider="one")
+    monkeypatch.chdir("/")
+    for name in ("CODEX_HOME", *found):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    assert load() == before
+
+
+def test_a_link_to_the_home_stays_one(user: Path) -> None:
+    (user / "there").mkdir()
+    link = user / "link"
+    link.symlink_to("there")
+    assert environment_in_force({"codex_home": link}) == {"ROLLOUTD_CODEX_HOME": str(link)}
+
+
+def test_where_units_lie(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert units_folder() == user / ".config/systemd/user"
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/config")
+    assert units_folder() == Path("/config/systemd/user")
+
+
+def test_what_the_service_manager_says_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
+    monkeypatch.setenv("WATCHDOG_USEC", "1")
+    taken = take_service_variables()
+    assert taken == {"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": "1"}
+    assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC"} & os.environ.keys()
+    assert take_service_variables() == {}

@@ -45,6 +45,7 @@ class Service:
         return {
             "CODEX_HOME": str(HOME / self.place / "codex"),
             "ROLLOUTD_DATABASE": str(HOME / self.place / "state/state.sqlite"),
+            "ROLLOUTD_METRICS_PORT": "0",
         }
 
     @property

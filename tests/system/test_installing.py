@@ -174,6 +174,7 @@ def test_paths_that_have_to_be_quoted(service: Service) -> None:
         "CODEX_HOME": str(place / "codex"),
         "ROLLOUTD_DATABASE": str(place / "state/state.sqlite"),
         "ROLLOUTD_MODEL_PROVIDER": ODD,
+        "ROLLOUTD_METRICS_PORT": "0",
     }
     service.session.own(odd)
     done = service.session.run(

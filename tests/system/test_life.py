@@ -3,10 +3,12 @@
 import os
 import signal
 import time
+from urllib.request import urlopen
 
 import pytest
 
-from tests.running import change, state_of, wait_until
+from rolloutd.instance import running_daemon
+from tests.running import BOUND_SECONDS, change, state_of, wait_until
 from tests.system.service import SECONDS, Service
 from tests.system.session import HOME
 
@@ -37,6 +39,11 @@ def test_active_only_after_the_backfill(service: Service) -> None:
     service.wait_for("active")
     assert state_of(service.database)["status"] == "complete"
     assert service.properties()["StatusText"].startswith("following 2 rollouts")
+    daemon = running_daemon(service.database)
+    assert daemon is not None
+    assert daemon.metrics is not None
+    with urlopen(daemon.metrics.replace("/metrics", "/readyz"), timeout=BOUND_SECONDS) as answer:
+        assert answer.status == 200
     service.wait_until_true()
 
 

@@ -28,7 +28,6 @@ _SECONDS = 30.0
 _LAST_LINES = 10
 
 _WHY = {
-    69: "there is nothing to read",
     74: "the database cannot be used",
     75: "another rolloutd works on this database: end it, and this one takes over",
     78: "a setting is wrong",

@@ -45,6 +45,7 @@ def _document() -> dict[str, Any]:
         "memory_bytes": state.memory,
         "result": state.result,
         "exit_code": state.exit_code if state.is_failing else None,
+        "needs_reload": state.needs_reload,
         "needs_restart": state.active == "active" and service.has_to_start(),
         "systemd": systemd,
     }
@@ -60,6 +61,7 @@ def _lines(document: dict[str, Any], now: float) -> list[str]:
         for key, note in (
             ("edited", "edited since it was installed"),
             ("outdated", "of another version: install again"),
+            ("needs_reload", "not what systemd has read: systemctl --user daemon-reload"),
             ("needs_restart", "changed since it was started: systemctl --user restart rolloutd"),
         )
         if document[key]

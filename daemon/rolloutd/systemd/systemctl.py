@@ -9,7 +9,6 @@ from rolloutd.errors import RolloutdError
 # What does not wait for a service to start or stop takes far less.
 _BOUND_SECONDS = 60.0
 _SHOWN = (
-    "LoadState",
     "UnitFileState",
     "ActiveState",
     "SubState",
@@ -26,7 +25,7 @@ _SHOWN = (
     "DropInPaths",
     "NeedDaemonReload",
 )
-_NUMBERS = ("MainPID", "NRestarts", "MemoryCurrent", "ExecMainStatus")
+_SYSTEMCTL = ("systemctl", "--user", "--no-pager", "--no-ask-password")
 
 
 class ManagerUnavailable(RolloutdError):
@@ -51,7 +50,6 @@ class UnitState:
         fragment: the unit's file; empty if there is none.
     """
 
-    is_loaded: bool
     enabled: str
     active: str
     sub: str
@@ -84,7 +82,7 @@ class Systemctl:
             ManagerUnavailable: see there; says what to do.
         """
         try:
-            done = self._run("show", "--property=Version", "--value")
+            done = _run(*_SYSTEMCTL, "show", "--property=Version", "--value")
         except FileNotFoundError as error:
             raise ManagerUnavailable(
                 "there is no systemctl here; have `rolloutd run` started by what starts services"
@@ -94,42 +92,33 @@ class Systemctl:
         found = re.match(r"\d+", done.stdout)
         return int(found[0]) if found else 0
 
+    def has_namespaces(self) -> bool:
+        """Whether a service can be confined: some systems give users no namespaces. Tries it."""
+        command = ["systemd-run", "--user", "--wait", "--collect", "--quiet"]
+        confined = ["-p", "PrivateUsers=yes", "-p", "ProtectSystem=strict", "-p", "PrivateTmp=yes"]
+        return _run(*command, *confined, "/bin/true").returncode == 0
+
     def state(self, unit: str) -> UnitState:
         """How a unit is now."""
         text = self.ask("show", "--timestamp=unix", f"--property={','.join(_SHOWN)}", unit)
         found = dict(line.partition("=")[::2] for line in text.splitlines())
-        numbers = {name: _number(found.get(name, "")) for name in _NUMBERS}
         return UnitState(
-            is_loaded=found["LoadState"] == "loaded",
             enabled=found["UnitFileState"],
             active=found["ActiveState"],
             sub=found["SubState"],
             since=_number(found["StateChangeTimestamp"].removeprefix("@")),
             started=_number(found["ExecMainStartTimestamp"].removeprefix("@")),
             status=found["StatusText"],
-            pid=numbers["MainPID"] or None,
-            restarts=numbers["NRestarts"],
-            memory=numbers["MemoryCurrent"],
+            pid=_number(found["MainPID"]) or None,
+            restarts=_number(found["NRestarts"]),
+            memory=_number(found["MemoryCurrent"]),
             result=found["Result"],
-            exit_code=numbers["ExecMainStatus"],
+            exit_code=_number(found["ExecMainStatus"]),
             invocation=found["InvocationID"],
             fragment=found["FragmentPath"],
             drop_ins=found["DropInPaths"],
             needs_reload=found["NeedDaemonReload"] == "yes",
         )
-
-    def has_namespaces(self) -> bool:
-        """Whether a service can be confined: some systems give users no namespaces."""
-        command = ["systemd-run", "--user", "--wait", "--collect", "--quiet"]
-        confined = ["-p", "PrivateUsers=yes", "-p", "ProtectSystem=strict", "-p", "PrivateTmp=yes"]
-        done = subprocess.run(
-            [*command, *confined, "/bin/true"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_BOUND_SECONDS,
-            check=False,
-        )
-        return done.returncode == 0
 
     def ask(self, *arguments: str) -> str:
         """Run `systemctl --user` with these arguments; returns what it prints.
@@ -137,43 +126,31 @@ class Systemctl:
         Raises:
             ManagerRefused: with what it says.
         """
-        done = self._run(*arguments)
+        done = _run(*_SYSTEMCTL, *arguments)
         if done.returncode:
             raise ManagerRefused(f"systemctl --user {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
 
-    @staticmethod
-    def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = ["systemctl", "--user", "--no-pager", "--no-ask-password", *arguments]
-        try:
-            return subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=_BOUND_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            said = f"{' '.join(command)}: no answer in {error.timeout:.0f} s"
-            raise ManagerRefused(said) from None
-
-    @staticmethod
-    def last_words(invocation: str, lines: int) -> list[str]:
+    def last_words(self, invocation: str, lines: int) -> list[str]:
         """The last lines that a run of a unit has logged; none where the journal is not ours."""
         command = ["journalctl", "--user", "--quiet", "--no-pager", "--output=cat"]
-        try:
-            done = subprocess.run(
-                [*command, f"--lines={lines}", f"_SYSTEMD_INVOCATION_ID={invocation}"],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=_BOUND_SECONDS,
-                check=False,
-            )
-        except (FileNotFoundError, subprocess.TimeoutExpired):
-            return []
-        return done.stdout.splitlines()
+        this = f"_SYSTEMD_INVOCATION_ID={invocation}"
+        return _run(*command, f"--lines={lines}", this).stdout.splitlines()
+
+
+def _run(*command: str) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_BOUND_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        said = f"{' '.join(command)}: no answer in {error.timeout:.0f} s"
+        raise ManagerRefused(said) from None
 
 
 def _number(text: str) -> int | None:

@@ -84,7 +84,8 @@ def _values(installation: Installation) -> dict[str, list[str]]:
     folder = installation.database.parent
     home = installation.codex_home
     needed = (installation.python, *installation.program, home, folder)
-    hidden = any(path.is_relative_to(shared) for path in needed for shared in _SHARED_FOLDERS)
+    is_hidden = any(path.is_relative_to(shared) for path in needed for shared in _SHARED_FOLDERS)
+    writable = (folder, *(_SHARED_FOLDERS if is_hidden else ()))  # SQLite may need temporary files
     values = {
         "ExecStart": [_line("ExecStart", *_program(installation.python), *_RUN)],
         "ExecStartPre": [_line("ExecStartPre", "+:/bin/mkdir", "-p", "-m", "0700", str(folder))],
@@ -92,13 +93,13 @@ def _values(installation: Installation) -> dict[str, list[str]]:
             _line("Environment", f"{name}={value}")
             for name, value in sorted(installation.environment.items())
         ],
-        "ReadWritePaths": [_line("ReadWritePaths", str(folder))],
+        "ReadWritePaths": [_line("ReadWritePaths", *map(str, writable))],
         "InaccessiblePaths": [
             f"InaccessiblePaths=-%h/.ssh -%h/.gnupg {_quoted(f'-{home}/auth.json')}"
         ],
-        "PrivateTmp": [f"PrivateTmp={'no' if hidden else 'yes'}"],
+        "PrivateTmp": [f"PrivateTmp={'no' if is_hidden else 'yes'}"],
     }
-    if home.is_relative_to(folder):
+    if any(home.is_relative_to(path) for path in writable):
         values["ReadWritePaths"].append(_line("ReadOnlyPaths", f"-{home}"))
     if installation.systemd is not None and installation.systemd >= _STEPS_SINCE:
         values["RestartSec"] = ["RestartSec=10s", "RestartSteps=6", "RestartMaxDelaySec=5min"]

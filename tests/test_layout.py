@@ -34,9 +34,11 @@ FLOORS = (
         "rolloutd.filesystems",
         "rolloutd.instance",
         "rolloutd.events",
+        "rolloutd.staleness",
     ),
     ("rolloutd.upkeep",),
-    ("rolloutd.reconcile", "rolloutd.watch", "rolloutd.drift", "rolloutd.telling"),
+    ("rolloutd.refresh", "rolloutd.watch", "rolloutd.drift", "rolloutd.telling"),
+    ("rolloutd.reconcile",),
     ("rolloutd.follow",),
     ("rolloutd.steady",),
     (

@@ -158,7 +158,7 @@ class Backfill:
             discovery = self._discover()
         if work is Work.REBUILD:
             discovery = discovery.with_every_root()
-        reconciled = self._reconcile.run(lease, discovery, self._terms.batch_size)
+        reconciled = self._reconcile.run(lease, discovery)
         self._complete(lease)
         if passed is None:
             return reconciled

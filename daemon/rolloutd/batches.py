@@ -70,9 +70,9 @@ class Outcome(NamedTuple):
 class Batches:
     """Reads candidates in their order.
 
-    `taken` is how many bytes were read so far. `meanwhile`, if given, is called several times a
-    second during long reading, outside of any transaction; `committed`, when whoever asked has
-    done with a batch.
+    `size` is how many files make a batch at most, `taken` how many bytes were read so far.
+    `meanwhile`, if given, is called several times a second during long reading, outside of any
+    transaction; `committed`, when whoever asked has done with a batch.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Batches:
         self._pool = pool
         self._home = pool.home
         self._observer = observer
-        self._size = size
+        self.size = size
         self._stopping = stopping
         self._meanwhile = meanwhile
         self._committed = committed
@@ -129,7 +129,7 @@ class Batches:
                 batch.append(Outcome(candidate, reading))
                 self._observer.advance(1, 0)
                 weight += reading.weight if reading is not None else 0
-                if len(batch) == self._size or weight >= _BATCH_WEIGHT:
+                if len(batch) == self.size or weight >= _BATCH_WEIGHT:
                     yield from self._handed(batch, began)
                     batch, weight, began = [], 0, time.monotonic()
                     self._stop_if_asked()

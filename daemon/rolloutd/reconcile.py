@@ -1,16 +1,16 @@
 """Reconcile: make the database say what is on disk now, reading only what has changed."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rolloutd.batches import Batches, Observer, readings_of
+from rolloutd.batches import Batches, Observer
 from rolloutd.errors import HomeUnavailable
 from rolloutd.indexer import Indexer
 from rolloutd.meter import UNMETERED, Drift, Meter
-from rolloutd.records import PARSER_VERSION
-from rolloutd.rollout.discovery import Candidate, Discovery, discover
-from rolloutd.rollout.messages import Job
+from rolloutd.refresh import Chosen, Refresh
+from rolloutd.rollout.discovery import Discovery, discover
+from rolloutd.staleness import has_changed, offset_of
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import Lease
@@ -46,7 +46,7 @@ class Reconcile:
         self._observer = observer
         self._meter = meter
 
-    def run(self, lease: Lease, discovery: Discovery, batch_size: int) -> Reconciled:
+    def run(self, lease: Lease, discovery: Discovery) -> Reconciled:
         """Index what is new or has changed, then drop what is gone.
 
         In this order, so that a thread whose file has moved is never absent in between.
@@ -72,22 +72,11 @@ class Reconcile:
         changed = list(to_read.values())
         if changed:
             self._observer.expect(len(changed), unread)
-        upserted = 0
-        jobs = jobs_of(self._database, changed)
-        for batch in self._batches.read(changed, jobs, unread):
-            readings = readings_of(batch)
-            upserted += sum(reading.error is None for reading in readings)
-            absent += [each.path for each, reading in batch if reading is None]
-            with lease.transaction() as connection:
-                self._indexer.store(connection, readings)
-        discovery = discovery.still_there()
-        gone = [path for path in absent if discovery.covers(path)]
-        for paths in _portions(gone, batch_size):
-            with lease.transaction() as connection:
-                self._indexer.store(connection, [], paths)
-            self._meter.removed(len(paths))
+        refresh = Refresh(self._database, discovery.home, self._indexer, self._batches, self._meter)
+        done = refresh.index(lease, Chosen(changed, unread), filter(discovery.covers, absent))
+        gone = refresh.drop(lease, done.missing, discovery.still_there().covers)
         drift |= dict.fromkeys(gone, "gone")
-        return Reconciled(len(discovery.candidates), upserted, len(gone), drift)
+        return Reconciled(len(discovery.candidates), done.threads, len(gone), drift)
 
 
 def discover_all(home: Path, looking: Callable[[], None]) -> Discovery:
@@ -107,41 +96,3 @@ def discover_all(home: Path, looking: Callable[[], None]) -> Discovery:
     if "sessions" in discovery.unlisted:
         raise HomeUnavailable(f"{home}: sessions/ cannot be listed")
     return discovery
-
-
-def jobs_of(database: StateDatabase, candidates: Iterable[Candidate]) -> Iterator[Job]:
-    """What is to be read of those that have no problem, each from where reading stopped."""
-    for candidate in candidates:
-        if candidate.problem is None:
-            with database.reading() as connection:
-                known = rollouts.known(connection, candidate.path)
-            yield Job(candidate.path, candidate.size, known)
-
-
-def has_changed(candidate: Candidate, row: rollouts.Seen | None) -> bool:
-    """Whether a file has to be read again, by what its row says of it."""
-    if row is None or row.parser_version != PARSER_VERSION:
-        return True
-    if candidate.problem is not None:
-        return row.error != candidate.problem
-    return candidate.stamp != row.stamp
-
-
-def offset_of(candidate: Candidate, row: rollouts.Seen | None) -> int:
-    """From where a file is to be read, unless it turns out to be another one."""
-    if (
-        row is None
-        or row.stamp is None
-        or candidate.stamp is None
-        or row.parser_version != PARSER_VERSION
-        or candidate.path.endswith(".zst")
-        or candidate.stamp[:2] != row.stamp[:2]
-        or candidate.size < row.offset
-    ):
-        return 0
-    return row.offset
-
-
-def _portions(paths: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(paths), size):
-        yield paths[start : start + size]

@@ -66,7 +66,6 @@ class Steady:
         self._mailbox = mailbox
         self._progress = progress
         self._observer = observer
-        self._batch_size = batch_size
         self._reconcile_seconds = keeping.reconcile_seconds
         self._pool = pool
         self._indexer = indexer = Indexer(str(home), keeping.default_provider)
@@ -192,7 +191,7 @@ class Steady:
         discovery = self._discover()
         if discovery is not None:
             with self._long():
-                done = self._reconcile.run(self._lease, discovery, self._batch_size)
+                done = self._reconcile.run(self._lease, discovery)
             self._is_dirty |= bool(done.upserted or done.removed)
             if is_periodic:
                 self._drifts.suspect(done.drift, began)

@@ -1,0 +1,42 @@
+"""Whether a row still says what its file does, and from where on that is to be read."""
+
+from collections.abc import Iterable, Iterator
+
+from rolloutd.records import PARSER_VERSION
+from rolloutd.rollout.discovery import Candidate
+from rolloutd.rollout.messages import Job
+from rolloutd.state import rollouts
+from rolloutd.state.database import StateDatabase
+
+
+def jobs_of(database: StateDatabase, candidates: Iterable[Candidate]) -> Iterator[Job]:
+    """What is to be read of those that have no problem, each from where reading stopped."""
+    for candidate in candidates:
+        if candidate.problem is None:
+            with database.reading() as connection:
+                known = rollouts.known(connection, candidate.path)
+            yield Job(candidate.path, candidate.size, known)
+
+
+def has_changed(candidate: Candidate, row: rollouts.Seen | None) -> bool:
+    """Whether a file has to be read again, by what its row says of it."""
+    if row is None or row.parser_version != PARSER_VERSION:
+        return True
+    if candidate.problem is not None:
+        return row.error != candidate.problem
+    return candidate.stamp != row.stamp
+
+
+def offset_of(candidate: Candidate, row: rollouts.Seen | None) -> int:
+    """From where a file is to be read, unless it turns out to be another one."""
+    if (
+        row is None
+        or row.stamp is None
+        or candidate.stamp is None
+        or row.parser_version != PARSER_VERSION
+        or candidate.path.endswith(".zst")
+        or candidate.stamp[:2] != row.stamp[:2]
+        or candidate.size < row.offset
+    ):
+        return 0
+    return row.offset

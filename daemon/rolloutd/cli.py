@@ -61,6 +61,9 @@ def main() -> NoReturn:
         app()
     except RolloutdError as error:
         fail(str(error), error.exit_code)
+    finally:
+        # Nor is there any in what a command has imported, when the interpreter looks once more.
+        gc.freeze()
     sys.exit(0)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.required import require_releases
+
 from .compare import NEW, OLD
 from .driver import CodexHome
 from .homes import VERSIONS, adopt, talk, write_home
 from .mock_responses import MockResponses, mock_responses
-from .releases import ReleaseUnavailableError, must_have_releases, release
 
 COMPRESSED, MIGRATED = f"{NEW}-compressed", f"{NEW}-migrated"
 
@@ -20,20 +21,10 @@ HOMES = (*VERSIONS, COMPRESSED, MIGRATED)
 """Names of the homes: the release that wrote it, and perhaps what was done to it then."""
 
 
-def _require(*versions: str) -> None:
-    try:
-        for version in versions:
-            release(version)
-    except ReleaseUnavailableError as error:
-        if must_have_releases():
-            pytest.fail(f"CI is set, so every release must be there: {error}", pytrace=False)
-        pytest.skip(str(error))
-
-
 @pytest.fixture(scope="session")
 def judges() -> None:
     """The two releases that say what a row should be."""
-    _require(OLD, NEW)
+    require_releases(OLD, NEW)
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +39,7 @@ def homes(
     mock: MockResponses, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[Path]]]:
     """Every home of `HOMES`, some perhaps still being written."""
-    _require(*VERSIONS)
+    require_releases(*VERSIONS)
     root = tmp_path_factory.mktemp("homes")
     with ThreadPoolExecutor(len(VERSIONS)) as pool:
         written = {

@@ -33,11 +33,6 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rolloutd-tests"
 
 
-def must_have_releases() -> bool:
-    """Whether a missing release fails the tests (under ``CI``) rather than skips them."""
-    return bool(os.environ.get("CI"))
-
-
 def release(version: str) -> Path:
     """The native binary of a release, installed first if the cache lacks it.
 

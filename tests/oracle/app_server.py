@@ -95,6 +95,14 @@ class AppServer:
         notified: Message = found["params"]
         return notified
 
+    def told(self, method: str, **params: Any) -> list[Message]:
+        """What notifications with these parameters said, since the last request."""
+        return [
+            message["params"]
+            for message in self._pending
+            if message.get("method") == method and params.items() <= message["params"].items()
+        ]
+
     def turn(self, thread_id: str, prompt: str, **params: Any) -> str:
         """Let the user say something, wait until the agent is done with it; give the turn's id."""
         text = {"type": "text", "text": prompt}
@@ -162,6 +170,11 @@ class AppServer:
         self._reader.join(self._timeout)
 
 
+def _check(status: int) -> None:
+    if status:
+        raise CodexFailedError(f"app-server ended with {status}")
+
+
 def _ends(message: Message, turn_id: str) -> bool:
     params = message.get("params", {})
     if message.get("method") == "codex/event/task_complete":  # all that 0.58.0 sends
@@ -185,7 +198,8 @@ def app_server(
         timeout: Seconds that any single wait may take, the start with its backfill included.
 
     Raises:
-        CodexFailedError: it does not answer in time. The error ends with what it had logged.
+        CodexFailedError: it does not answer in time, or ends with an error. The message ends with
+            what it had logged.
     """
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -203,7 +217,7 @@ def app_server(
             server.initialize()
             yield server
             server.close()
-            process.wait(timeout)
+            _check(process.wait(timeout))
         except (CodexFailedError, subprocess.TimeoutExpired) as error:
             log.seek(0)
             logged = log.read()[-2000:].decode(errors="replace")

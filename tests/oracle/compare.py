@@ -108,17 +108,23 @@ class Judged:
         return sorted(self.old.keys() | self.new.keys() | self.rolloutd.keys())
 
 
-def judge(home: Path, scratch: Path) -> Judged:
-    """Let both releases, each on a copy in `scratch`, and rolloutd index a home."""
+def judge(home: Path, scratch: Path, database: Path | None = None) -> Judged:
+    """Let both releases, each on a copy in `scratch`, and rolloutd index a home.
+
+    Or take what rolloutd has made of it already, in `database`.
+    """
 
     def codex(version: str) -> Rows:
         copy = copy_home(home, scratch / version)
         return rows_of_codex(index_with_codex(release(version), copy))
 
+    def rolloutd() -> Rows:
+        return rows_of_rolloutd(home, database or backfilled(home, scratch / "rolloutd"))
+
     with ThreadPoolExecutor(3) as pool:
         old, new = pool.submit(codex, OLD), pool.submit(codex, NEW)
-        rolloutd = pool.submit(rows_of_rolloutd, home, scratch / "rolloutd")
-        return Judged(old.result(), new.result(), rolloutd.result())
+        ours = pool.submit(rolloutd)
+        return Judged(old.result(), new.result(), ours.result())
 
 
 def rows_of_codex(database: CodexDatabase) -> Rows:
@@ -131,12 +137,17 @@ def rows_of_codex(database: CodexDatabase) -> Rows:
     )
 
 
-def rows_of_rolloutd(home: Path, scratch: Path) -> Rows:
-    """The rows that `rolloutd backfill` writes, run as a user runs it."""
+def backfilled(home: Path, scratch: Path) -> Path:
+    """The database that `rolloutd backfill` makes of a home, run as a user runs it."""
     (scratch / "user").mkdir(parents=True)
     place = Place(scratch)
     place.backfill(CODEX_HOME=str(home))
-    with closing(sqlite3.connect(f"file:{place.database}?mode=ro", uri=True)) as connection:
+    return place.database
+
+
+def rows_of_rolloutd(home: Path, database: Path) -> Rows:
+    """The rows of a database of rolloutd's."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
         threads, tools, edges = (
             [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]

@@ -1,9 +1,10 @@
 """Where rolloutd is not what the rule of `compare` says: every deliberate difference, and why.
 
 Nothing else may differ. An entry names threads (a case's name, `case/other` for a second thread of
-it, or `home/first words` of a thread that a release wrote; patterns as in a shell), a column, and
-the value that rolloutd has there: to the letter, or made from rolloutd's own row and the value that
-the rule wants. Where several entries match, the first one counts.
+it, `home/first words` of a thread that a release wrote, or `live/release role` of one of the story
+in `tests/daemon`; patterns as in a shell), a column, and the value that rolloutd has there: to the
+letter, or made from rolloutd's own row and the value that the rule wants. Where several entries
+match, the first one counts.
 """
 
 from __future__ import annotations
@@ -295,8 +296,13 @@ DIFFERENCES: tuple[Difference, ...] = (
         {**_said("first words"), "created_at": _earlier, "created_at_ms": _earlier},
     ),
     *differ(
+        Why.FIRST_FILE,
+        "live/0.169.0 main",
+        {**_said("0.169.0 main"), "created_at": _earlier, "created_at_ms": _earlier},
+    ),
+    *differ(
         Why.LAST_FILE,
-        "merge*|0.169.0/first words",
+        "merge*|0.169.0/first words|live/0.169.0 main",
         {"recency_at": _same_as("updated_at"), "recency_at_ms": _same_as("updated_at_ms")},
     ),
     *differ(
@@ -334,7 +340,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     *differ(
         Why.NAME,
         "0.99.0/first words|0.130.0/first words|0.169.0*/first words|0.169.0/in the fork, archived"
-        "|0.169.0-compressed/in the fork, archived",
+        "|0.169.0-compressed/in the fork, archived|live/* main|live/0.169.0 fork",
         {"name": "a good name"},
     ),
     # The working directory.
@@ -374,7 +380,11 @@ DIFFERENCES: tuple[Difference, ...] = (
         "|zst-*|headerless-segment|merge-second-headerless",
         {"sandbox_policy": _DANGER},
     ),
-    *differ(Why.POLICY_WORDS, "0.169.0-compressed/*", {"sandbox_policy": _older_words}),
+    *differ(
+        Why.POLICY_WORDS,
+        "0.169.0-compressed/*|live/* exec|live/* fork|live/* kept",
+        {"sandbox_policy": _older_words},
+    ),
     *differ(
         Why.POLICY_WORDS,
         "meta-thread_source-*|thread-source-*|headerless-world-state-only",
@@ -399,7 +409,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     *differ(
         Why.NESTED_TOOLS,
-        "0.169.0*/with tools",
+        "0.169.0*/with tools|live/0.169.0 tools",
         {
             TOOLS: (
                 (0, "lookup", "Look things up", _LOOKUP, 0, None),

@@ -144,24 +144,27 @@ class CodexHome:
         with app_server(self.binary, self.environment, flags, timeout) as server:
             yield server
 
-    def compress(self) -> None:
-        """Make every rollout cold, and wait until the release has compressed them all."""
+    def compress(self, paths: Sequence[Path] | None = None) -> None:
+        """Make these rollouts cold, or all, and wait until the release has compressed them."""
         cold = time.time() - DAYS_UNTIL_COLD * 86400
-        for path in self.rollouts:
+        paths = self.rollouts if paths is None else paths
+        for path in paths:
             os.utime(path, (cold, cold))
         with self.app_server("--enable", "local_thread_store_compression"):
             deadline = time.monotonic() + COMMAND_SECONDS
-            while any(path.suffix == ".jsonl" for path in self.rollouts):
+            while any(path.suffix == ".jsonl" and path.exists() for path in paths):
                 if time.monotonic() > deadline:
                     raise CodexFailedError(f"{self.version} left rollouts uncompressed")
                 time.sleep(0.02)
 
-    def migrate(self) -> None:
-        """``codex migrate-rollouts --apply``: rewrite every rollout as a paginated one, in place.
+    def migrate(self, *thread_ids: str) -> None:
+        """``codex migrate-rollouts --apply``: rewrite rollouts as paginated ones, in place.
 
-        A rollout of 0.169.0 is one already; one of 0.20.0 cannot be, and fails the command.
+        Those of these threads, or all. A rollout of 0.169.0 is one already; one of 0.20.0 cannot
+        be, and fails the command.
         """
-        self.run("migrate-rollouts", "--apply", cwd=self.home)
+        which = [part for thread_id in thread_ids for part in ("--thread", thread_id)]
+        self.run("migrate-rollouts", "--apply", *which, cwd=self.home)
 
 
 _BYPASS = "--dangerously-bypass-approvals-and-sandbox"

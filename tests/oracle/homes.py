@@ -22,7 +22,7 @@ _PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 
-_TOOLS: list[Item] = [
+TOOLS: list[Item] = [
     {
         "name": "lookup",
         "description": "Look things up",
@@ -114,7 +114,7 @@ def _converse_with_app_server(codex: CodexHome, server: AppServer, cwd: Path) ->
 
 
 def _converse_with_latest(codex: CodexHome, server: AppServer, cwd: Path) -> None:
-    thread = _start(server, cwd, dynamicTools=_TOOLS)
+    thread = _start(server, cwd, dynamicTools=TOOLS)
     server.turn(thread, "with tools")
     server.request("thread/memoryMode/set", threadId=thread, mode="disabled")
     git = {"branch": "elsewhere", "sha": "0" * 40, "originUrl": "https://example.org/other"}

@@ -12,9 +12,14 @@ _NEWEST_NS = 1_790_000_000 * 10**9
 _WORDS = 20
 
 
-def set_mtimes(home: Path, apart_ns: int) -> None:
-    """Give every rollout of a home a time of its own, so far apart; the first is the newest."""
-    for place, path in enumerate(sorted(home.rglob("rollout-*"), key=os.fsencode)):
+def set_mtimes(home: Path, apart_ns: int = MINUTE_NS) -> None:
+    """Give all rollouts known times, in the order of their paths, the last one the oldest.
+
+    Codex changes times that are equal, or nearly so, when it reads them.
+    """
+    roots = (home / "archived_sessions", home / "sessions")
+    paths = sorted((path for root in roots for path in root.rglob("rollout-*")), key=os.fsencode)
+    for place, path in enumerate(paths):
         at = _NEWEST_NS - place * apart_ns
         os.utime(path, ns=(at, at))
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rolloutd.instance import DaemonState, running_daemon
 from tests.faults.processes import children_of, lives
-from tests.running import Dump, Place, dump, state_of, wait_until
+from tests.running import Dump, Place, dump, fresh, state_of, wait_until
 
 STOP_SECONDS = 2.0
 
@@ -49,17 +50,21 @@ class Daemon:
         """Ask for a reconcile now."""
         self.process.send_signal(signal.SIGHUP)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+    def stop(
+        self, number: signal.Signals = signal.SIGTERM, *, seconds: float = STOP_SECONDS
+    ) -> None:
         """Stop it, and see that it ends as it should, leaving nothing behind."""
         readers = children_of(self.process.pid)
-        self.end(number)
+        self.end(number, seconds=seconds)
         self.has_left_nothing(readers)
         assert state_of(self.place.database).get("owner_token") is None
 
-    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+    def end(
+        self, number: signal.Signals = signal.SIGTERM, *, seconds: float = STOP_SECONDS
+    ) -> None:
         """Stop it, and see that it ends in time, and well."""
         self.process.send_signal(number)
-        code = self.process.wait(STOP_SECONDS)
+        code = self.process.wait(seconds)
         log = self.log.read_text()
         assert code == 0, (code, log)
         assert "Traceback" not in log, log
@@ -104,9 +109,9 @@ def content(tables: Dump) -> str:
     return json.dumps({name: rows for name, rows in tables.items() if name != "backfill_state"})
 
 
-def is_true(place: Place) -> Callable[[], bool]:
-    """Whether the database equals a fresh one of the tree as it is now."""
-    expected = content(place.fresh())
+def is_true(place: Place, **options: Any) -> Callable[[], bool]:
+    """Whether the database equals a fresh one, with these options, of the tree as it is now."""
+    expected = content(fresh(place.home, **options))
 
     def check() -> bool:
         try:
@@ -117,9 +122,9 @@ def is_true(place: Place) -> Callable[[], bool]:
     return check
 
 
-def wait_until_true(place: Place, seconds: float = 10.0) -> None:
-    """Wait until the database equals a fresh one of the tree as it is now."""
-    wait_until(is_true(place), "the database is true", seconds)
+def wait_until_true(place: Place, seconds: float = 10.0, **options: Any) -> None:
+    """Wait until the database equals a fresh one, with these options, of the tree as it is now."""
+    wait_until(is_true(place, **options), "the database is true", seconds)
 
 
 def append(path: Path, *lines: bytes) -> None:

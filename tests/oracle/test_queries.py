@@ -20,7 +20,7 @@ from tests.running import index
 from .codex_index import copy_home, index_with_codex
 from .compare import OLD, rows_of_codex
 from .differences import DIFFERENCES
-from .naming import MINUTE_NS, names_of, set_mtimes
+from .naming import names_of, set_mtimes
 from .releases import release
 
 _LISTED = (
@@ -111,7 +111,7 @@ def both(
 ) -> Iterator[Both]:
     scratch = tmp_path_factory.mktemp("queries")
     home = copy_home(homes[OLD].result(), scratch / "home").resolve()
-    set_mtimes(home, apart_ns=MINUTE_NS)
+    set_mtimes(home)
     database = index_with_codex(release(OLD), home)
     index(home, scratch / "state.sqlite", provider="mock")
     [theirs] = home.glob("state_*.sqlite")

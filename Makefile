@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test slow check bench clean wheel
+.PHONY: help run demo test slow check bench torture clean wheel
 
 help:
 	@echo "make run     install into $(VENV), keep an index of \$$CODEX_HOME (or ~/.codex)"
@@ -13,6 +13,7 @@ help:
 	@echo "make test    install into $(VENV), run every test; make slow runs the long ones"
 	@echo "make check   ruff, formatting, types"
 	@echo "make bench   rolloutd beside the real Codex on the same trees"
+	@echo "make torture kills, full disks, broken bytes, for MINUTES=5 (SEED= repeats a run)"
 	@echo "make wheel   build what is installed elsewhere, into dist/"
 	@echo "make clean   remove what these made"
 
@@ -42,6 +43,10 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+
+MINUTES ?= 5
+torture: $(READY)
+	$(BIN)/python -m tests.torture --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(TORTURE)
 
 wheel: $(READY)
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

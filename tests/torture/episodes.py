@@ -141,8 +141,11 @@ def _fill(filler: Path) -> None:
 
 def io_errors(room: Room) -> None:
     """Reading, writing and syncing fail now and then, of rollouts and of the database alike."""
-    points = ("rw/pread", "rw/pwrite", "sync/fsync", "sync/fdatasync", "rw/ftruncate")
-    chance = room.rng.choice((0.002, 0.01, 0.05))
+    points = (
+        *("rw/pread", "rw/pwrite", "sync/fsync", "sync/fdatasync", "rw/ftruncate"),
+        *("oc/open", "dir/opendir", "dir/fdopendir", "dir/readdir"),
+    )
+    chance = room.rng.choice((0.05, 0.2, 0.5))
     control = room.place.root / "fiu"
     prefix = ("fiu-run", "-x", "-f", str(control))
     with room.daemon(phase="following", prefix=prefix) as daemon:

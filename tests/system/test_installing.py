@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 import rolloutd
 from tests.running import Done, wait_until
 from tests.system.service import UNIT, UNITS, Service
-from tests.system.session import HOME, PYTHON, UID
+from tests.system.session import HOME, PYTHON, ROOT, UID
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -242,3 +243,26 @@ def test_a_wrong_setting_is_refused_before_anything_is_written(service: Service)
     done = service.rolloutd("service", "install", "--now", ROLLOUTD_WATCH="closely")
     assert done.code == 78
     assert not service.unit.exists()
+
+
+def test_the_template_itself_suits_an_installation_by_pipx(service: Service) -> None:
+    program = service.session.home / ".local/bin/rolloutd"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(f'#!/bin/sh\nexec {PYTHON} -P -m rolloutd "$@"\n')
+    program.chmod(0o755)
+    service.session.own(program.parents[1])
+    home = service.session.home / ".codex"
+    (home / "sessions").mkdir(parents=True)
+    service.unit.parent.mkdir(parents=True, exist_ok=True)
+    service.unit.write_text((ROOT / "systemd" / UNIT).read_text())
+    service.drop_in(Environment="ROLLOUTD_METRICS_PORT=0")
+    try:
+        unit = str(HOME / UNITS / UNIT)
+        assert service.session.run("systemd-analyze", "--user", "verify", unit).stderr == ""
+        service.systemctl("start", "rolloutd")
+        assert service.is_("active", SubState="running")
+        assert (service.session.home / ".local/state/rolloutd/state.sqlite").exists()
+    finally:
+        service.systemctl("stop", "rolloutd")
+        shutil.rmtree(home)
+        program.unlink()

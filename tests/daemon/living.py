@@ -80,14 +80,24 @@ class Daemon:
 
 @contextmanager
 def living(
-    place: Place, *, phase: str = "following", prefix: tuple[str, ...] = (), **environment: str
+    place: Place,
+    *,
+    phase: str = "following",
+    prefix: tuple[str, ...] = (),
+    planted: str = "",
+    **environment: str,
 ) -> Iterator[Daemon]:
-    """A daemon in that phase; it does not outlive the `with`."""
+    """A daemon in that phase; it does not outlive the `with`.
+
+    `planted` is Python that its process runs before it begins.
+    """
+    begin = "import sys\nfrom rolloutd.__main__ import main\nsys.argv = ['rolloutd', 'run']\nmain()"
+    program = ("-c", f"{planted}\n{begin}") if planted else ("-m", "rolloutd", "run")
     log = place.root / "log"
     with (
         log.open("ab") as stderr,
         subprocess.Popen(
-            [*prefix, sys.executable, "-m", "rolloutd", "run"],
+            [*prefix, sys.executable, *program],
             env=place.environment | environment,
             stdin=subprocess.DEVNULL,
             stdout=stderr,

@@ -273,6 +273,28 @@ def test_the_timer_ends_when_the_lease_is_lost(database: StateDatabase) -> None:
         pass
 
 
+def test_what_ends_the_timer_ends_the_work(
+    database: StateDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody has thought of is not left to a thread that nobody looks at."""
+    lease = claim(database, Work.BACKFILL, 0.2)
+    assert lease is not None
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    def kept_for_long() -> None:
+        with lease.kept():
+            monkeypatch.setattr(database, "transaction", broken)
+            wait_until(lambda: lease._timer and lease._timer.done(), "it has ended")
+            monkeypatch.undo()
+            with lease.transaction():
+                pytest.fail("as if nothing were")
+
+    with pytest.raises(ZeroDivisionError):
+        kept_for_long()
+
+
 def test_release_keeps_what_was_done(database: StateDatabase, path: Path) -> None:
     lease = granted(database)
     with lease.transaction(last_watermark="sessions/m", total=9, scanned=4):

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -73,6 +74,7 @@ class Lease:
         self._database = database
         self._seconds = seconds
         self._renewed = time.monotonic()
+        self._timer: Future[None] | None = None
 
     @contextmanager
     def transaction(self, **progress: Any) -> Iterator[Connection]:
@@ -83,6 +85,8 @@ class Lease:
         Raises:
             LeaseLost: at the start; nothing is written.
         """
+        if self._timer is not None and self._timer.done():
+            self._timer.result()  # What has ended it, unexpected, ends the work too.
         with self._database.transaction() as connection:
             expires = _now_ms() + round(self._seconds * 1000)
             self._set(connection, lease_expires_at_ms=expires, **progress)
@@ -93,13 +97,12 @@ class Lease:
     def kept(self) -> Iterator[None]:
         """Renew at half-life by a timer, however long what is done meanwhile takes."""
         done = threading.Event()
-        timer = threading.Thread(target=self._renew, args=(done,), name="lease", daemon=True)
-        timer.start()
-        try:
-            yield
-        finally:
-            done.set()
-            timer.join()
+        with ThreadPoolExecutor(1, thread_name_prefix="lease") as threads:
+            self._timer = threads.submit(self._renew, done)
+            try:
+                yield
+            finally:
+                done.set()
 
     def _renew(self, done: threading.Event) -> None:
         while not done.wait(self._seconds / 8):

@@ -158,7 +158,9 @@ class Backfill:
             discovery = self._discover()
         if work is Work.REBUILD:
             discovery = discovery.with_every_root()
-        reconciled = self._reconcile.run(lease, discovery)
+        reconciled = self._reconcile.run(
+            lease, discovery, leaves_outdated=self._terms.leaves_outdated
+        )
         self._complete(lease)
         if passed is None:
             return reconciled

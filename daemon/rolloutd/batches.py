@@ -35,13 +35,15 @@ class Stopped(RolloutdError):
 class Terms:
     """The terms on which the lease is asked for and work is cut up; times in seconds.
 
-    `owner` is who asks; this process, unless given.
+    `owner` is who asks; this process, unless given. `leaves_outdated` says that files which only
+    another version has read are left for later.
     """
 
     batch_size: int = 200
     lease_seconds: float = 900
     wait_seconds: float = 30
     owner: Owner | None = None
+    leaves_outdated: bool = False
 
 
 class Observer(Protocol):

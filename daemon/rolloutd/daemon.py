@@ -137,6 +137,7 @@ def _keeping(settings: Settings) -> Keeping:
         settings.backfill_batch_size,
         settings.backfill_lease_seconds,
         settings.backfill_wait_seconds,
+        leaves_outdated=True,
     )
     return Keeping(
         settings.codex_home,

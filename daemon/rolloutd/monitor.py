@@ -21,6 +21,7 @@ from rolloutd.hints import Mailbox
 from rolloutd.meter import UNMETERED, Meter
 from rolloutd.readiness import Phase
 from rolloutd.rollout.pool import ReaderPool
+from rolloutd.state import rollouts
 from rolloutd.state.database import (
     CorruptDatabase,
     DatabaseBusy,
@@ -112,6 +113,11 @@ class Monitor:
 
     def _follow(self, database: StateDatabase, pool: ReaderPool, lease: Lease) -> None:
         self._well()
+        with database.reading() as connection:
+            outdated = rollouts.count_outdated(connection)
+        if outdated:
+            _log.info("another version has read %d files: reading them again", outdated)
+            self._mailbox.ask_reconcile(urgent=True)
         self._enter("following")
         with lease.kept():
             Steady(

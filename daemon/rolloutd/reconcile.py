@@ -10,7 +10,7 @@ from rolloutd.indexer import Indexer
 from rolloutd.meter import UNMETERED, Drift, Meter
 from rolloutd.refresh import Chosen, Refresh
 from rolloutd.rollout.discovery import Discovery, discover
-from rolloutd.staleness import has_changed, offset_of
+from rolloutd.staleness import has_changed, is_only_outdated, offset_of
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import Lease
@@ -46,10 +46,13 @@ class Reconcile:
         self._observer = observer
         self._meter = meter
 
-    def run(self, lease: Lease, discovery: Discovery) -> Reconciled:
+    def run(
+        self, lease: Lease, discovery: Discovery, *, leaves_outdated: bool = False
+    ) -> Reconciled:
         """Index what is new or has changed, then drop what is gone.
 
-        In this order, so that a thread whose file has moved is never absent in between.
+        In this order, so that a thread whose file has moved is never absent in between. What
+        another version has read is read again, unless that is left for later.
 
         Raises:
             Stopped, LeaseLost: see `Batches.read`, `Lease.transaction`.
@@ -63,7 +66,9 @@ class Reconcile:
                 candidate = to_read.get(path)
                 if candidate is None:
                     absent.append(path)
-                elif has_changed(candidate, row):
+                elif has_changed(candidate, row) and not (
+                    leaves_outdated and is_only_outdated(candidate, row)
+                ):
                     unread -= offset_of(candidate, row)
                     drift[path] = "stale"
                 else:

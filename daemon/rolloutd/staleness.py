@@ -20,8 +20,16 @@ def jobs_of(database: StateDatabase, candidates: Iterable[Candidate]) -> Iterato
 
 def has_changed(candidate: Candidate, row: rollouts.Seen | None) -> bool:
     """Whether a file has to be read again, by what its row says of it."""
-    if row is None or row.parser_version != PARSER_VERSION:
-        return True
+    return row is None or row.parser_version != PARSER_VERSION or _differs(candidate, row)
+
+
+def is_only_outdated(candidate: Candidate, row: rollouts.Seen) -> bool:
+    """Whether a file is as it was read, but another version of this program has read it."""
+    is_outdated = row.parser_version not in (PARSER_VERSION, rollouts.DISTRUSTED)
+    return is_outdated and not _differs(candidate, row)
+
+
+def _differs(candidate: Candidate, row: rollouts.Seen) -> bool:
     if candidate.problem is not None:
         return row.error != candidate.problem
     return candidate.stamp != row.stamp

@@ -114,6 +114,21 @@ def living(
             process.kill()
 
 
+def stop_readers(daemon: Daemon) -> set[int]:
+    """SIGSTOP all of its reader processes, as soon as there are some."""
+    stopped: set[int] = set()
+
+    def are_stopped() -> bool:
+        new = {pid for pid, _ in children_of(daemon.process.pid)} - stopped
+        for pid in new:
+            os.kill(pid, signal.SIGSTOP)
+        stopped.update(new)
+        return bool(stopped) and not new
+
+    wait_until(are_stopped, "its readers are stopped")
+    return stopped
+
+
 def content(tables: Dump) -> str:
     """Of a dump, what the files say."""
     return json.dumps({name: rows for name, rows in tables.items() if name != "backfill_state"})

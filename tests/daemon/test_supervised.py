@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.living import Daemon, living, wait_until_true
-from tests.faults.processes import children_of
+from tests.daemon.living import living, stop_readers, wait_until_true
 from tests.running import Place, state_of, wait_until, watermark, write
 from tests.systemd.listening import Manager, listening
 
@@ -32,21 +31,6 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 def supervised(manager: Manager) -> dict[str, str]:
     watchdog = str(round(WATCHDOG_SECONDS * 1e6))
     return {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": watchdog}
-
-
-def stop_readers(daemon: Daemon) -> set[int]:
-    """SIGSTOP all of its reader processes, as soon as there are some."""
-    stopped: set[int] = set()
-
-    def are_stopped() -> bool:
-        new = {pid for pid, _ in children_of(daemon.process.pid)} - stopped
-        for pid in new:
-            os.kill(pid, signal.SIGSTOP)
-        stopped.update(new)
-        return bool(stopped) and not new
-
-    wait_until(are_stopped, "its readers are stopped")
-    return stopped
 
 
 def environment_of(pid: int) -> dict[str, str]:

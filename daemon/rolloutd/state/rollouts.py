@@ -53,14 +53,19 @@ def distrust(connection: Connection, paths: Collection[str]) -> None:
 
 def count_distrusted(connection: Connection) -> int:
     """How many rows are marked so."""
-    marked = select(func.count()).where(rollouts.c.parser_version == DISTRUSTED)
-    return int(connection.execute(marked).scalar_one())
+    marked = rollouts.c.parser_version == DISTRUSTED
+    return int(connection.execute(select(func.count()).where(marked)).scalar_one())
+
+
+def count_outdated(connection: Connection) -> int:
+    """How many rows another version's parser has written."""
+    others = rollouts.c.parser_version.not_in((PARSER_VERSION, DISTRUSTED))
+    return int(connection.execute(select(func.count()).where(others)).scalar_one())
 
 
 def delete_rollouts(connection: Connection, paths: Collection[str]) -> None:
     """Drop the rows of files that are gone."""
-    if paths:
-        connection.execute(delete(rollouts).where(among(rollouts.c.path, paths)))
+    connection.execute(delete(rollouts).where(among(rollouts.c.path, paths)))
 
 
 def threads_of(connection: Connection, paths: Collection[str]) -> set[str]:

@@ -8,15 +8,18 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from rolloutd.errors import WorkHeld
+from rolloutd.state.file import create_private, identity_of
 
 _PATIENCE_SECONDS = 0.5
+_PAUSE_SECONDS = 0.02
+_MOST_BYTES = 1 << 20
 
 
 class DaemonState(Struct, frozen=True):
@@ -47,42 +50,67 @@ class DaemonState(Struct, frozen=True):
 
 
 class Instance:
-    """The lock while we hold it."""
+    """The lock while we hold it; whoever has made it closes it."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, database: Path) -> None:
+        """Take it.
+
+        Raises:
+            WorkHeld: another daemon has it.
+            OSError: its file cannot be made.
+        """
+        self._path = _lock_path(database)
+        self._descriptor = _opened(self._path)
         self._told = b""
-        self._length = 0
+        try:
+            _take(self._descriptor)
+            self._length = _voided(self._descriptor)
+        except BaseException:
+            self.close()
+            raise
 
     def tell(self, state: DaemonState) -> None:
         """Say how we are; what a reader sees is always one whole state."""
-        text = msgspec.json.encode(state)
-        if text != self._told:
-            self._told = text
-            self._length = max(self._length, len(text))
-            # One write over the old text, padded to its length: there is no moment of emptiness.
-            # On a full disk the old text stays; what we are here for goes on.
-            with suppress(OSError):
+        # On a full disk the old text stays; what we are here for goes on.
+        with suppress(OSError):
+            self._stay()
+            text = msgspec.json.encode(state)
+            if text != self._told:
+                # One write over the old text, padded to its length: there is no moment of
+                # emptiness, and where there was a text before no more room is needed.
+                self._length = max(self._length, len(text))
                 os.pwrite(self._descriptor, text.ljust(self._length), 0)
+                self._told = text
+
+    def close(self) -> None:
+        """Give it back."""
+        os.close(self._descriptor)
+
+    def _stay(self) -> None:
+        """If somebody has deleted the file, lock another one in its place, while that is free."""
+        status = os.fstat(self._descriptor)
+        if identity_of(self._path) == (status.st_dev, status.st_ino):
+            return
+        descriptor = _opened(self._path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return
+        os.close(self._descriptor)
+        self._descriptor, self._told, self._length = descriptor, b"", _voided(descriptor)
 
 
 @contextmanager
 def single_instance(database: Path) -> Iterator[Instance]:
-    """Be the daemon of this database.
+    """Be the daemon of this database; raises what `Instance` does."""
+    with closing(Instance(database)) as instance:
+        yield instance
 
-    Raises:
-        WorkHeld: another one is.
-        OSError: the lock's file cannot be made.
-    """
-    path = _lock_path(database)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        _take(descriptor)
-        os.ftruncate(descriptor, 0)
-        yield Instance(descriptor)
-    finally:
-        os.close(descriptor)
+
+def _opened(path: Path) -> int:
+    create_private(path)
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
 
 def _take(descriptor: int) -> None:
@@ -94,23 +122,44 @@ def _take(descriptor: int) -> None:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise WorkHeld(_describe(_read(descriptor))) from None
-            time.sleep(0.02)
+            time.sleep(_PAUSE_SECONDS)
         else:
             return
 
 
+def _voided(descriptor: int) -> int:
+    """Blank what an earlier daemon has said; returns how long that is."""
+    size = os.fstat(descriptor).st_size
+    if size > _MOST_BYTES:
+        os.ftruncate(descriptor, 0)
+        return 0
+    os.pwrite(descriptor, b" " * size, 0)
+    return size
+
+
 def running_daemon(database: Path) -> DaemonState | None:
-    """The daemon of this database, if one runs now."""
+    """The daemon of this database, if one runs now, and says how it is."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        is_held, state = _seen(_lock_path(database))
+        # One that has only just begun says so in a moment.
+        if not is_held or state is not None or time.monotonic() > deadline:
+            return state
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _seen(path: Path) -> tuple[bool, DaemonState | None]:
+    """Whether the lock is held, and what its holder says."""
     try:
-        descriptor = os.open(_lock_path(database), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return None
+        return False, None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read(descriptor)
+        return True, _read(descriptor)
     else:
-        return None
+        return False, None
     finally:
         os.close(descriptor)
 
@@ -121,7 +170,7 @@ def _lock_path(database: Path) -> Path:
 
 def _read(descriptor: int) -> DaemonState | None:
     try:
-        return msgspec.json.decode(os.pread(descriptor, 4096, 0), type=DaemonState)
+        return msgspec.json.decode(os.pread(descriptor, _MOST_BYTES, 0), type=DaemonState)
     except msgspec.DecodeError:
         return None
 

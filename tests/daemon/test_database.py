@@ -1,6 +1,7 @@
 """What may befall the database under a running daemon, and who else may want it."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -64,12 +65,13 @@ def test_it_is_deleted(place: Place) -> None:
         place.database.unlink()
         change_the_home(place)
         wait_until_true(place)
-        for file in place.database.parent.glob("state.sqlite*"):
-            if not file.name.endswith(".lock"):
-                file.unlink()
+        shutil.rmtree(place.database.parent)  # the lock's file too
         wait_until_true(place)
         change_the_home(place)
         wait_until_true(place)
+        done = place.run("run")
+        assert done.code == 75, done
+        assert f"process {daemon.process.pid}" in done.stderr
         daemon.stop()
     assert dump(place.database) == place.fresh()
 

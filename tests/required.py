@@ -15,16 +15,17 @@ def require_releases(*versions: str) -> None:
         for version in versions:
             release(version)
     except ReleaseUnavailableError as error:
-        _lack(str(error))
+        lack(str(error))
 
 
 def require_tracing() -> None:
     """That strace is there, and may trace."""
     if why := why_not():
-        _lack(why)
+        lack(why)
 
 
-def _lack(why: str) -> NoReturn:
+def lack(why: str) -> NoReturn:
+    """Skip the test, and say why; fail it under CI."""
     if os.environ.get("CI"):
         pytest.fail(f"CI is set, so everything must be there: {why}", pytrace=False)
     pytest.skip(why)

@@ -16,11 +16,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
-import pytest
-
-from tests.oracle.releases import cache_folder, must_have_releases
+from tests.oracle.releases import cache_folder
 
 # DuckDB's reader of SQLite files comes with a package of its own, so it downloads nothing itself.
 PYTHON_PACKAGES = (
@@ -106,10 +103,3 @@ def _installed(name: str, command: list[str], where: Callable[[Path], list[str]]
             if not target.is_dir():
                 raise
     return target
-
-
-def skip(why: str) -> NoReturn:
-    """Skip a test for want of a consumer; under CI that fails it."""
-    if must_have_releases():
-        pytest.fail(f"CI is set, so every consumer must be there: {why}", pytrace=False)
-    pytest.skip(why)

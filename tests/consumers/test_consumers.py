@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from rolloutd.batches import Terms
-from tests.consumers.packages import MissingConsumerError, skip
+from tests.consumers.packages import MissingConsumerError
 from tests.consumers.readers import CONSUMERS
 from tests.daemon.living import append, living
 from tests.oracle.cases_build import Json, meta, tokens, user
+from tests.required import lack
 from tests.running import BOUND_SECONDS, Place, dump, index, thread_id, watermark
 
 THREADS = 40
@@ -118,7 +119,7 @@ def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_a_consumer_sees_whole_threads_and_no_lock(answers: Answers, name: str) -> None:
     answer = answers[name]
     if isinstance(answer, str):
-        skip(answer)
+        lack(answer)
     code, output, complaints = answer
     assert (code, complaints) == (0, "")
     rows = [json.loads(line) for line in output.splitlines()]

@@ -17,9 +17,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.consumers.packages import MissingConsumerError, python_packages, skip
+from tests.consumers.packages import MissingConsumerError, python_packages
 from tests.daemon.living import append, living
 from tests.oracle.cases_build import meta, tokens, user
+from tests.required import lack
 from tests.running import Place, thread_id, wait_until, watermark
 
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -37,7 +38,7 @@ def serving(database: Path) -> Iterator[str]:
     try:
         packages = python_packages()
     except MissingConsumerError as missing:
-        skip(str(missing))
+        lack(str(missing))
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "datasette", "serve", str(database), "--port", str(port)]

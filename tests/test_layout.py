@@ -22,6 +22,8 @@ FLOORS = (
         "rolloutd.records",
         "rolloutd.errors",
         "rolloutd.resources",
+        "rolloutd.sources",
+        "rolloutd.wording",
         "rolloutd.readiness",
         "rolloutd.meter",
         "rolloutd.signals",
@@ -39,15 +41,25 @@ FLOORS = (
     ("rolloutd.upkeep",),
     ("rolloutd.refresh", "rolloutd.watch", "rolloutd.drift", "rolloutd.telling"),
     ("rolloutd.reconcile",),
-    ("rolloutd.follow",),
+    ("rolloutd.follow", "rolloutd.scratch", "rolloutd.search"),
     ("rolloutd.steady",),
     (
         "rolloutd.backfill",
+        "rolloutd.listing",
         "rolloutd.lookup",
+        "rolloutd.moments",
         "rolloutd.systemd",
     ),
-    ("rolloutd.monitor", "rolloutd.verify"),
-    ("rolloutd.settings", "rolloutd.logs", "rolloutd.report", "rolloutd.progress"),
+    ("rolloutd.mending", "rolloutd.monitor", "rolloutd.verify"),
+    ("rolloutd.places", "rolloutd.table", "rolloutd.terminal"),
+    (
+        "rolloutd.settings",
+        "rolloutd.logs",
+        "rolloutd.report",
+        "rolloutd.thread_report",
+        "rolloutd.thread_table",
+        "rolloutd.progress",
+    ),
     ("rolloutd.progress_bar", "rolloutd.condition", "rolloutd.verdict"),
     ("rolloutd.metrics",),
     ("rolloutd.endpoint",),
@@ -136,7 +148,9 @@ def test_only_the_indexer_knows_both_format_and_database() -> None:
 
 
 def test_the_environment_is_read_in_one_place() -> None:
-    allowed = {"rolloutd.settings", "rolloutd.logs"}  # logs: whether systemd's journal listens
+    # places: the part of the settings that is read quickly; logs: whether the journal listens;
+    # terminal: whether there are to be colours.
+    allowed = {"rolloutd.settings", "rolloutd.places", "rolloutd.logs", "rolloutd.terminal"}
     for module, path in MODULES.items():
         if module not in allowed:
             text = path.read_text()

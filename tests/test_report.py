@@ -7,16 +7,10 @@ from typing import Any
 import pytest
 
 from rolloutd.backfill import Report
-from rolloutd.report import (
-    age_text,
-    backfill_document,
-    backfill_lines,
-    size_text,
-    status_document,
-    status_lines,
-)
+from rolloutd.report import backfill_document, backfill_lines, status_document, status_lines
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import Work, claim
+from rolloutd.wording import age_text, size_text
 from tests.running import index, write
 
 

@@ -8,13 +8,12 @@ import pytest
 from pydantic import ValidationError
 
 from rolloutd.errors import ConfigurationError
+from rolloutd.places import config_path, units_folder
 from rolloutd.settings import (
     Settings,
-    config_path,
     environment_in_force,
     load_settings,
     take_service_variables,
-    units_folder,
 )
 from tests.running import Place
 
@@ -164,6 +163,17 @@ def test_a_bad_value_is_refused_with_what_is_allowed(
     with pytest.raises(ConfigurationError, match=allowed) as caught:
         load()
     assert f"{key} = {value!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["codex_home", "database"])
+@pytest.mark.parametrize("value", ["~no-such-user/x", "loop/x", "nul\0"])
+def test_a_path_that_leads_nowhere_is_refused_by_its_name(
+    key: str, value: str, user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (user / "loop").symlink_to("loop")
+    monkeypatch.chdir(user)
+    with pytest.raises(ConfigurationError, match=rf"^{key} = .*: allowed: the path of a"):
+        load(**{key: value})
 
 
 def test_every_bad_value_is_told_at_once() -> None:

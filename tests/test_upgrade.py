@@ -9,7 +9,8 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 
 from rolloutd.resources import resource
-from rolloutd.state.schema import HEAD, metadata
+from rolloutd.state.revision import HEAD
+from rolloutd.state.schema import metadata
 from tests.running import Place, dump, rows
 from tests.verify.everything import make
 

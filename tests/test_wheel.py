@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 import rolloutd
 from rolloutd.resources import resource
-from rolloutd.state.schema import HEAD
+from rolloutd.state.revision import HEAD
 from sqlalchemy import create_engine
 assert rolloutd.__file__.startswith(sys.argv[1]), rolloutd.__file__
 config = Config()

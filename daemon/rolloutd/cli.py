@@ -9,15 +9,19 @@ from typing import Annotated, NoReturn
 import typer
 
 from rolloutd import __version__
+from rolloutd.commands.listing import list_threads
 from rolloutd.commands.output import fail
+from rolloutd.commands.quick import Commands, QuickCommand
 from rolloutd.commands.service import service
 from rolloutd.commands.status import status
+from rolloutd.commands.thread import path, show
 from rolloutd.commands.verify import verify
 from rolloutd.commands.work import backfill, run
 from rolloutd.errors import RolloutdError
 
 app = typer.Typer(
     name="rolloutd",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -47,6 +51,9 @@ def _root(
 app.command()(run)
 app.command()(backfill)
 app.command()(status)
+app.command("list", cls=QuickCommand)(list_threads)
+app.command(cls=QuickCommand)(show)
+app.command(cls=QuickCommand)(path)
 app.command()(verify)
 app.add_typer(service, name="service")
 
@@ -58,7 +65,7 @@ def main() -> NoReturn:
     gc.freeze()
     gc.set_threshold(50_000)
     try:
-        app()
+        app(prog_name="rolloutd")
     except RolloutdError as error:
         fail(str(error), error.exit_code)
     finally:

@@ -7,10 +7,10 @@ import time
 from rolloutd.hints import Mailbox
 from rolloutd.instance import DaemonState, Instance
 from rolloutd.readiness import Parts, why_not_ready
-from rolloutd.report import size_text
 from rolloutd.systemd.supervised import Signs
 from rolloutd.telling import Progress
 from rolloutd.watch import Watcher
+from rolloutd.wording import size_text
 
 _TELL_SECONDS = 1.0
 

@@ -7,6 +7,12 @@ class RolloutdError(Exception):
     exit_code = 1
 
 
+class BadUsage(RolloutdError):
+    """The command line asks for what there is not."""
+
+    exit_code = 2
+
+
 class HomeUnavailable(RolloutdError):
     """There is nothing to read: no home, or no `sessions/` in it."""
 

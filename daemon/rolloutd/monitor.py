@@ -22,12 +22,8 @@ from rolloutd.meter import UNMETERED, Meter
 from rolloutd.readiness import Phase
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.state import rollouts
-from rolloutd.state.database import (
-    CorruptDatabase,
-    DatabaseBusy,
-    DatabaseReplaced,
-    StateDatabase,
-)
+from rolloutd.state.database import StateDatabase
+from rolloutd.state.faults import CorruptDatabase, DatabaseBusy, DatabaseReplaced
 from rolloutd.state.file import identity_of, set_aside
 from rolloutd.state.lease import BackfillState, Lease, LeaseLost, Work, claim
 from rolloutd.state.process import Owner

@@ -180,6 +180,7 @@ class ThreadRecord(Struct, frozen=True):
     recency_at: int
     recency_at_ms: int
     source: str
+    source_class: str
     thread_source: str | None
     originator: str | None
     history_mode: str

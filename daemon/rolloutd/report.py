@@ -13,6 +13,7 @@ from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import home_of
 from rolloutd.state.lease import BackfillState, read_state
 from rolloutd.state.threads import count_threads
+from rolloutd.wording import age_text, printable, size_text
 
 _FAILURES_SHOWN = 20
 
@@ -145,29 +146,3 @@ def _progress(backfill: dict[str, Any], now: float) -> str:
         return f"{done} ({backfill['reason']})" if backfill["reason"] else done
     done = f"{status}, {backfill['scanned']} of {backfill['total']} files"
     return f"{done} ({backfill['reason']})" if backfill["reason"] else done
-
-
-def size_text(size: float) -> str:
-    """Bytes in the decimal unit that suits."""
-    if size < 1000:
-        return f"{size:.0f} B"
-    for unit in ("kB", "MB", "GB"):
-        size /= 1000
-        if size < 999.95:  # what would be rounded up to 1000 is one of the next unit
-            return f"{size:.1f} {unit}"
-    return f"{size / 1000:.1f} TB"
-
-
-def printable(text: str) -> str:
-    """Text that cannot move the cursor or colour the terminal, whatever a file is called."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
-
-
-def age_text(seconds: float) -> str:
-    """A span of time in its largest unit."""
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(0, seconds):.0f} s"

@@ -1,12 +1,13 @@
 """The settings: command line over environment over `config.toml` over defaults.
 
-The only reader of settings. Everything below the command line and the supervisor receives
-values.
+With `rolloutd.places`, the only reader of settings. Everything below the command line and the
+supervisor receives values.
 """
 
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -21,11 +22,22 @@ from pydantic_settings import (
 )
 
 from rolloutd.errors import ConfigurationError
+from rolloutd.places import (
+    DEFAULT_PROVIDER,
+    ENV_PREFIX,
+    absolute_database,
+    codex_provider,
+    config_path,
+    default_database,
+    default_home,
+    expanded,
+    refuse_inside,
+    resolved_home,
+    utf8,
+)
 
-ENV_PREFIX = "ROLLOUTD_"
 _OF_THE_SERVICE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 _FOLDERS = ("XDG_CONFIG_HOME", "XDG_STATE_HOME")
-DEFAULT_PROVIDER = "openai"
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 LogFormat: TypeAlias = Literal["auto", "console", "plain", "journal", "json"]
@@ -104,37 +116,35 @@ class Settings(BaseSettings):
         # What depends on the home, or on the user's folders, has no constant default.
         home = values.get("codex_home")
         if home is None:
-            home = _user_home() / ".codex"
-        elif isinstance(home, str | Path):
-            # As Codex does with a home that it is given: links in its path are resolved.
-            home = _expanded(Path(home)).resolve()
-        values["codex_home"] = home
+            home = values["codex_home"] = default_home()
         if "database" not in values:
-            values["database"] = _xdg("XDG_STATE_HOME", ".local/state") / "state.sqlite"
+            values["database"] = default_database()
         if "model_provider" not in values:
-            known = isinstance(home, Path)
-            values["model_provider"] = _codex_provider(home) if known else DEFAULT_PROVIDER
+            # A home that is none is refused before long.
+            values["model_provider"] = DEFAULT_PROVIDER
+            with suppress(ValueError):
+                if isinstance(home, str | Path):
+                    values["model_provider"] = codex_provider(resolved_home(Path(home)))
         return values
+
+    @field_validator("codex_home")
+    @classmethod
+    def _resolved(cls, path: Path) -> Path:
+        return resolved_home(path)
 
     @field_validator("database")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
-        return _expanded(path).absolute()
+        return absolute_database(path)
 
     @field_validator("codex_home", "database")
     @classmethod
     def _utf8(cls, path: Path) -> Path:
-        # The database holds paths as text. (A UnicodeEncodeError is a ValueError.)
-        str(path).encode()
-        return path
+        return utf8(path)
 
     @model_validator(mode="after")
     def _keep_out_of_home(self) -> "Settings":
-        if self.database.resolve().is_relative_to(self.codex_home.resolve()):
-            raise ConfigurationError(
-                f"database = {str(self.database)!r}: allowed is the path of a file outside "
-                f"codex_home ({self.codex_home}): rolloutd never writes there"
-            )
+        refuse_inside(self.database, self.codex_home)
         return self
 
 
@@ -171,54 +181,9 @@ def environment_in_force(overrides: Mapping[str, Any]) -> dict[str, str]:
         given.setdefault("codex_home", codex)
     given |= {key: value for key, value in overrides.items() if value is not None}
     for key in given.keys() & {"codex_home", "database"}:
-        given[key] = _expanded(Path(given[key])).absolute()
+        given[key] = expanded(Path(given[key])).absolute()
     found = {ENV_PREFIX + key.upper(): str(value) for key, value in given.items()}
     return found | {name: os.environ[name] for name in _FOLDERS if os.environ.get(name)}
-
-
-def units_folder() -> Path:
-    """Where a user's own systemd units lie."""
-    return _xdg("XDG_CONFIG_HOME", ".config").with_name("systemd") / "user"
-
-
-def config_path() -> Path | None:
-    """Where the configuration file would lie; None for a user without a home directory."""
-    try:
-        return _xdg("XDG_CONFIG_HOME", ".config") / "config.toml"
-    except ConfigurationError:
-        return None
-
-
-def _xdg(variable: str, default: str) -> Path:
-    # A relative path in these variables is to be ignored (XDG Base Directory Specification).
-    base = Path(os.environ.get(variable, ""))
-    return (base if base.is_absolute() else _user_home() / default) / "rolloutd"
-
-
-def _expanded(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError as error:  # ~nobody
-        raise ValueError(str(error)) from error
-
-
-def _user_home() -> Path:
-    try:
-        return Path.home()
-    except RuntimeError as error:
-        raise ConfigurationError(
-            "this user has no home directory: set CODEX_HOME and ROLLOUTD_DATABASE"
-        ) from error
-
-
-def _codex_provider(home: Path) -> str:
-    # Codex's file is not ours to judge: what cannot be read or understood says nothing.
-    try:
-        config = tomllib.loads((home / "config.toml").read_text())
-    except (OSError, ValueError):
-        return DEFAULT_PROVIDER
-    provider = config.get("model_provider")
-    return provider if isinstance(provider, str) and provider else DEFAULT_PROVIDER
 
 
 def _refuse_unknown_environment() -> None:

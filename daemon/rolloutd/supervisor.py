@@ -2,20 +2,23 @@
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from rolloutd.errors import DatabaseUnavailable
+from rolloutd.errors import DatabaseUnavailable, WorkHeld
 from rolloutd.rollout.discovery import first_found
 from rolloutd.rollout.messages import Job
 from rolloutd.rollout.pool import ReaderPool
-from rolloutd.settings import Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rolloutd.backfill import Report
     from rolloutd.batches import Observer, Terms
+    from rolloutd.settings import Settings
+    from rolloutd.state.reader import StateReader
     from rolloutd.verify.repair import Verified
 
 _log = logging.getLogger(__name__)
@@ -48,7 +51,7 @@ class StopRequest:
         self._asked = True
 
 
-def run_backfill(settings: Settings, *, rebuild: bool) -> "Report":
+def run_backfill(settings: "Settings", *, rebuild: bool) -> "Report":
     """The one-shot pass, or a reconcile where it is complete; see `Backfill.run`.
 
     A corrupt database is moved aside, and built anew.
@@ -68,7 +71,7 @@ def run_backfill(settings: Settings, *, rebuild: bool) -> "Report":
             with suppress(OSError):
                 pool.begin(Job(each.path, each.size) for each in first_found(settings.codex_home))
         from rolloutd.progress import progress_bar
-        from rolloutd.state.database import CorruptDatabase
+        from rolloutd.state.faults import CorruptDatabase
         from rolloutd.state.file import identity_of, set_aside
 
         observer = stack.enter_context(progress_bar())
@@ -89,7 +92,12 @@ def run_backfill(settings: Settings, *, rebuild: bool) -> "Report":
 
 
 def _backfill_once(
-    settings: Settings, pool: ReaderPool, observer: "Observer", stop: StopRequest, *, rebuild: bool
+    settings: "Settings",
+    pool: ReaderPool,
+    observer: "Observer",
+    stop: StopRequest,
+    *,
+    rebuild: bool,
 ) -> "Report":
     from rolloutd.backfill import Backfill
     from rolloutd.state.database import StateDatabase
@@ -107,7 +115,7 @@ def _backfill_once(
         return backfill.run(rebuild=rebuild)
 
 
-def run_verify(settings: Settings, *, deep: bool, repair: bool) -> "Verified":
+def run_verify(settings: "Settings", *, deep: bool, repair: bool) -> "Verified":
     """Compare the database with the files; see `Verification.run` and `Repair.run`.
 
     With `repair`, a corrupt database is moved aside and built anew.
@@ -116,7 +124,7 @@ def run_verify(settings: Settings, *, deep: bool, repair: bool) -> "Verified":
         RolloutdError: see its kinds.
         Stopped: on SIGTERM or SIGINT.
     """
-    from rolloutd.state.database import CorruptDatabase
+    from rolloutd.state.faults import CorruptDatabase
 
     try:
         return _verify_once(settings, deep=deep, repair=repair)
@@ -128,7 +136,7 @@ def run_verify(settings: Settings, *, deep: bool, repair: bool) -> "Verified":
         return _verify_once(settings, deep=deep, repair=repair)
 
 
-def _verify_once(settings: Settings, *, deep: bool, repair: bool) -> "Verified":
+def _verify_once(settings: "Settings", *, deep: bool, repair: bool) -> "Verified":
     from rolloutd.progress import progress_bar
     from rolloutd.state.database import StateDatabase
     from rolloutd.verify.repair import Repair, Verified
@@ -151,7 +159,7 @@ def _verify_once(settings: Settings, *, deep: bool, repair: bool) -> "Verified":
         return Repair(*common, terms=terms, stopping=stop).run(verification)
 
 
-def _terms(settings: Settings) -> "Terms":
+def _terms(settings: "Settings") -> "Terms":
     from rolloutd.batches import Terms
 
     return Terms(
@@ -159,3 +167,48 @@ def _terms(settings: Settings) -> "Terms":
         settings.backfill_lease_seconds,
         settings.backfill_wait_seconds,
     )
+
+
+@contextmanager
+def asked_of_files(
+    home: "Path", default_provider: str, paths: Collection[str] | None = None
+) -> Iterator["StateReader"]:
+    """Something to ask that says what the files say; see `read_from_files`."""
+    from rolloutd.batches import Batches, Terms
+    from rolloutd.progress import progress_bar
+    from rolloutd.scratch import read_from_files
+
+    with ReaderPool(str(home)) as pool, ExitStack() as shown:
+        observer = shown.enter_context(progress_bar())
+        batches = Batches(pool, observer, Terms().batch_size, stopping=lambda: False)
+        with read_from_files(home, default_provider, batches, observer, paths) as reader:
+            shown.close()
+            yield reader
+
+
+def mend_threads(settings: "Settings", thread_ids: Collection[str], paths: Collection[str]) -> None:
+    """Make the rows of these threads true, of which these files are known; see `Mending.run`.
+
+    Raises:
+        WorkHeld: whoever holds the work will do it.
+        DatabaseUnavailable, ConfigurationError: nobody can.
+        Stopped: on SIGTERM or SIGINT.
+    """
+    from rolloutd.batches import Batches
+    from rolloutd.mending import Mending
+    from rolloutd.progress import QuietObserver
+    from rolloutd.state.database import StateDatabase
+    from rolloutd.state.lease import LeaseLost
+
+    stop = StopRequest()
+    with (
+        stop.on_signals(),
+        ReaderPool(str(settings.codex_home)) as pool,
+        StateDatabase.open_writer(settings.database) as database,
+    ):
+        batches = Batches(pool, QuietObserver(), settings.backfill_batch_size, stop)
+        mending = Mending(database, settings.codex_home, batches, settings.backfill_lease_seconds)
+        try:
+            mending.run(thread_ids, paths)
+        except LeaseLost as error:
+            raise WorkHeld("another process has taken over the work") from error

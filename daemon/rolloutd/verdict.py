@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rolloutd.report import printable, size_text
 from rolloutd.verify.findings import NOTES, Finding, Kind, Verdict
 from rolloutd.verify.repair import Verified
+from rolloutd.wording import printable, size_text
 
 _SHOWN = 10
 

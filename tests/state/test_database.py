@@ -13,7 +13,8 @@ from sqlalchemy import Connection, text
 
 from rolloutd.errors import DatabaseUnavailable
 from rolloutd.settings import Settings
-from rolloutd.state.database import CorruptDatabase, StateDatabase
+from rolloutd.state.database import StateDatabase
+from rolloutd.state.faults import CorruptDatabase
 from rolloutd.state.file import identity_of, set_aside
 from rolloutd.supervisor import run_backfill
 from tests.running import Place, change, dump, rows, write

@@ -13,8 +13,10 @@ from sqlalchemy import create_engine
 
 from rolloutd.errors import DatabaseUnavailable
 from rolloutd.resources import resource
+from rolloutd.sources import class_of
 from rolloutd.state.database import StateDatabase
-from rolloutd.state.schema import HEAD, metadata
+from rolloutd.state.revision import HEAD
+from rolloutd.state.schema import metadata
 from tests.running import change, rows
 
 # Codex 0.130.0's own: (name, type, NOT NULL, default), and whether it is part of the key.
@@ -86,6 +88,21 @@ CODEX_INDEXES = {
 }
 
 
+# Sources, each with its class.
+SOURCES = {
+    "cli": "user",
+    "vscode": "user",
+    "unknown": "user",
+    '{"custom":"my-app"}': "user",
+    '{"novel":{"subagent":"x"}}': "user",
+    "exec": "exec",
+    "mcp": "mcp",
+    '{"subagent":"review"}': "subagent",
+    '{"subagent":{"thread_spawn":{"depth":1}}}': "subagent",
+    '{"internal":"memory_consolidation"}': "internal",
+}
+
+
 def made(path: Path) -> Path:
     """A database as a first opening makes it."""
     with StateDatabase.open_writer(path):
@@ -106,6 +123,23 @@ def normalised(path: Path) -> dict[tuple[str, str], str]:
         (kind, name): re.sub(r"\s*([(),])\s*", r"\1", re.sub(r'[\s"]+', " ", sql)).strip().lower()
         for kind, name, sql in found
     }
+
+
+def definitions(text: str) -> list[str]:
+    """What is defined in a CREATE: a column that was added later stands behind the table's key."""
+    head, _, body = text.partition("(")
+    return [head, *sorted(re.split(r",(?![^(]*\))", body.removesuffix(")")))]
+
+
+def migrated(path: Path, revision: str = "head") -> Path:
+    """A database that migrations made, up to a revision."""
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        settings = config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, revision)
+    engine.dispose()
+    return path
 
 
 def columns_of(path: Path, table: str) -> dict[str, tuple[str, bool, str | None, bool]]:
@@ -130,21 +164,45 @@ def test_head_is_the_newest_migration() -> None:
 
 
 def test_migrations_make_what_create_all_makes(tmp_path: Path) -> None:
-    migrated = tmp_path / "migrated.sqlite"
-    engine = create_engine(f"sqlite:///{migrated}")
-    with engine.begin() as connection:
-        settings = config()
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, "head")
-    engine.dispose()
-    created = normalised(made(tmp_path / "created.sqlite"))
-    expected = normalised(migrated)
+    path = migrated(tmp_path / "migrated.sqlite")
+    other = made(tmp_path / "created.sqlite")
+    created, expected = normalised(other), normalised(path)
     # Alembic names the key of its own table; nobody relies on it.
     version = ("table", "alembic_version")
     assert created.pop(version, None) is not None
     assert expected.pop(version, None) is not None
-    assert created == expected
-    assert rows(migrated, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+    assert created.keys() == expected.keys()
+    for kind, name in created:
+        assert definitions(created[kind, name]) == definitions(expected[kind, name])
+        if kind == "table":
+            assert columns_of(other, name) == columns_of(path, name)
+            assert list(columns_of(other, name)) == list(columns_of(path, name))
+    assert rows(path, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+
+
+def test_definitions_tell_tables_apart() -> None:
+    one = "create table t(a integer check (a in (1,2)),b text,primary key(a))"
+    assert definitions(one) == definitions(
+        "create table t(a integer check (a in (1,2)),primary key(a),b text)"
+    )
+    assert definitions(one) != definitions(one.replace("(1,2)", "(1,3)"))
+    assert definitions(one) != definitions(one.replace("b text", "b text not null"))
+
+
+def test_migrating_tells_the_class_of_what_was_there_before(tmp_path: Path) -> None:
+    path = migrated(tmp_path / "state.sqlite", "0001")
+    for source in SOURCES:
+        change(
+            path,
+            "INSERT INTO threads (id, source, created_at, updated_at, rollout_path, model_provider,"
+            " cwd, title, sandbox_policy, approval_mode)"
+            " VALUES (?, ?, 0, 0, '', '', '', '', '', '')",
+            source,
+            source,
+        )
+    made(path)
+    assert dict(rows(path, "SELECT source, source_class FROM threads")) == SOURCES
+    assert {source: class_of(source) for source in SOURCES} == SOURCES
 
 
 def test_a_first_opening_makes_every_table_and_a_pending_backfill(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The options that several commands share, and the settings that come of them."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,11 +8,16 @@ if TYPE_CHECKING:
     from rolloutd.settings import Settings
 
 CodexHome = Annotated[
-    Path | None, typer.Option(help="The Codex home to index; by default $CODEX_HOME, or ~/.codex.")
+    str | None,
+    typer.Option(
+        metavar="FOLDER", help="The Codex home to index; by default $CODEX_HOME, or ~/.codex."
+    ),
 ]
 Database = Annotated[
-    Path | None,
-    typer.Option(help="The database; by default ~/.local/state/rolloutd/state.sqlite."),
+    str | None,
+    typer.Option(
+        metavar="FILE", help="The database; by default ~/.local/state/rolloutd/state.sqlite."
+    ),
 ]
 ModelProvider = Annotated[
     str | None,
@@ -25,6 +29,9 @@ BatchSize = Annotated[int | None, typer.Option(help="Files a transaction.")]
 LeaseSeconds = Annotated[float | None, typer.Option(help="How long a claim holds.")]
 LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
 LogFormat = Annotated[str | None, typer.Option(help="auto, console, plain, journal or json.")]
+FromFiles = Annotated[
+    bool, typer.Option("--from-files", help="Read the files, and leave the database alone.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 

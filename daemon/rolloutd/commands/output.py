@@ -37,6 +37,11 @@ def leave() -> NoReturn:
     os._exit(0)
 
 
+def warn(message: str) -> None:
+    """Say on standard error what else is to be known."""
+    sys.stderr.write(f"rolloutd: {message}\n")
+
+
 def fail(message: str, code: int = 1) -> NoReturn:
     """Say why on standard error, and exit."""
     sys.stderr.write(f"rolloutd: {message}\n")

@@ -111,7 +111,7 @@ service.command()(status)
 
 
 def _service() -> "Service":
-    from rolloutd.settings import units_folder
+    from rolloutd.places import units_folder
     from rolloutd.systemd.installation import Service
     from rolloutd.systemd.systemctl import Systemctl
     from rolloutd.systemd.unit import NAME
@@ -143,7 +143,7 @@ def _unit(
 
 
 def _start(found: "Service", seconds: float) -> None:
-    from rolloutd.report import printable
+    from rolloutd.wording import printable
 
     if not found.has_to_start():
         print_lines(["runs already, with this unit"])
@@ -162,7 +162,7 @@ def _watch(found: "Service", seconds: float) -> "UnitState":
     from rich.console import Console
     from rich.text import Text
 
-    from rolloutd.report import printable
+    from rolloutd.wording import printable
 
     with Console(stderr=True).status("starting") as shown:
         for state in found.start(seconds):
@@ -171,7 +171,7 @@ def _watch(found: "Service", seconds: float) -> "UnitState":
 
 
 def _fail(found: "Service", state: "UnitState") -> NoReturn:
-    from rolloutd.report import printable
+    from rolloutd.wording import printable
 
     why = _WHY.get(state.exit_code or 0, f"{state.result}, exit code {state.exit_code}")
     said = [f"  {printable(line)}" for line in found.last_words(state, _LAST_LINES)]

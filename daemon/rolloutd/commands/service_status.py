@@ -18,7 +18,7 @@ def status(*, as_json: Json = False) -> None:
 
 def _document() -> dict[str, Any]:
     from rolloutd import __version__
-    from rolloutd.settings import units_folder
+    from rolloutd.places import units_folder
     from rolloutd.systemd.installation import Service, is_lingering
     from rolloutd.systemd.systemctl import Systemctl
     from rolloutd.systemd.unit import NAME
@@ -52,7 +52,7 @@ def _document() -> dict[str, Any]:
 
 
 def _lines(document: dict[str, Any], now: float) -> list[str]:
-    from rolloutd.report import age_text, printable, size_text
+    from rolloutd.wording import age_text, printable, size_text
 
     if not document["installed"]:
         return [f"not installed: there is no {document['unit']}"]

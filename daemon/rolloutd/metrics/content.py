@@ -10,7 +10,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from rolloutd.errors import DatabaseUnavailable
 from rolloutd.rollout.items import LineError
-from rolloutd.state.content import SOURCES, Content, Stamp, is_settled, read_content, stamp_of
+from rolloutd.sources import LABELS
+from rolloutd.state.content import Content, Stamp, is_settled, read_content, stamp_of
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import BackfillState, read_state
 
@@ -149,7 +150,7 @@ class ContentCollector:
             {
                 (str(archived).lower(), source): content.threads[archived, source]
                 for archived in (False, True)
-                for source in SOURCES
+                for source in LABELS
             },
         )
         yield _gauge(

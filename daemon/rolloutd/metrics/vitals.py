@@ -11,7 +11,7 @@ from rolloutd import __version__
 from rolloutd.condition import Condition
 from rolloutd.readiness import Phase
 from rolloutd.records import PARSER_VERSION
-from rolloutd.state.schema import HEAD
+from rolloutd.state.revision import HEAD
 from rolloutd.watch import Mode
 
 

@@ -200,7 +200,7 @@ def look(home: Path, path: str) -> Candidate | None:
         OSError: it cannot be told.
     """
     *directories, name = path.split("/")
-    if directories[0] not in ROOTS or not is_rollout_name(name):
+    if not directories or directories[0] not in ROOTS or not is_rollout_name(name):
         return None
     here = os.fspath(home)
     try:

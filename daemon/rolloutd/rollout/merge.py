@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from rolloutd.records import DynamicTool, FileSummary, Summary, ThreadRecord
 from rolloutd.rollout.canonical import normalise_path
+from rolloutd.sources import class_of
 
 DEFAULT_SANDBOX = '{"type":"read-only"}'
 DEFAULT_APPROVAL = "on-request"
@@ -45,6 +46,7 @@ def merge(
         recency_at=mtime_ms // 1000,
         recency_at_ms=mtime_ms,
         source=summary.source,
+        source_class=class_of(summary.source),
         thread_source=summary.thread_source,
         originator=summary.originator,
         history_mode=summary.history_mode,

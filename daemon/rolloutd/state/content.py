@@ -15,8 +15,6 @@ _FileStamp: TypeAlias = tuple[int, int, int, int] | None
 # Of the database and its write-ahead log.
 Stamp: TypeAlias = tuple[_FileStamp, _FileStamp]
 
-SOURCES = ("cli", "vscode", "exec", "mcp", "subagent", "custom", "internal", "unknown")
-
 # The clock that file systems take their times from ticks a hundred times a second, or more often.
 _TICK_NS = 50_000_000
 # How many of SQLite's instructions are run between two looks at whether to stop.
@@ -53,7 +51,8 @@ class Content:
         files: by whether they failed, and encoding.
         sizes: bytes on disk, by encoding.
         parse_errors: lines skipped, by reason.
-        threads: by whether they are archived, and source: one of `SOURCES`.
+        threads: by whether they are archived, and source: one of the labels of
+            `rolloutd.sources`.
         tokens: by model; None stands for threads that name none.
     """
 

@@ -1,7 +1,6 @@
 """The open database: its transactions, and what may be wrong with it."""
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,40 +8,18 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
-from rolloutd.errors import DatabaseUnavailable
-from rolloutd.state.engine import (
-    PATIENCE_SECONDS,
-    error_code,
-    is_busy,
-    open_engine,
-    reading,
-    use_wal,
-    writing,
+from rolloutd.state import faults
+from rolloutd.state.engine import PATIENCE_SECONDS, open_engine, reading, use_wal, writing
+from rolloutd.state.faults import (
+    CorruptDatabase,
+    DatabaseReplaced,
+    can_share,
+    explanation,
+    refuse_absence,
 )
-from rolloutd.state.file import (
-    MAGIC,
-    begins_as_database,
-    create_private,
-    identity_of,
-    make_private,
-)
+from rolloutd.state.file import MAGIC, create_private, identity_of, make_private
 from rolloutd.state.migrate import migrate, revision_of
-from rolloutd.state.schema import HEAD
-
-_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_SUFFIXES = frozenset({".sqlite", ".sqlite3", ".db"})
-
-
-class DatabaseBusy(DatabaseUnavailable):
-    """Another process holds the write lock."""
-
-
-class CorruptDatabase(DatabaseUnavailable):
-    """The file is damaged, or no database at all; it can be moved aside and rebuilt."""
-
-
-class DatabaseReplaced(DatabaseUnavailable):
-    """The path does not lead to the file that was opened any more."""
+from rolloutd.state.revision import refuse_other_revision
 
 
 class StateDatabase:
@@ -133,18 +110,13 @@ class StateDatabase:
             DatabaseUnavailable: there is none, it is unreadable, or of another revision.
         """
         with explained(path):
-            if not path.exists():
-                raise DatabaseUnavailable(
-                    f"{path}: there is no database yet; `rolloutd backfill` makes it"
-                )
-        engine = open_engine(path, writes=False, immutable=not _can_share(path))
+            refuse_absence(path)
+            shared = can_share(path)
+        engine = open_engine(path, writes=False, immutable=not shared)
         try:
             with explained(path), reading(engine) as connection:
                 revision = revision_of(connection, path)
-            if revision != HEAD:
-                raise DatabaseUnavailable(
-                    f"{path}: revision {revision or 'none'}, this rolloutd reads {HEAD}"
-                )
+            refuse_other_revision(revision, path)
             yield cls(path, engine)
         finally:
             engine.dispose()
@@ -168,30 +140,11 @@ class StateDatabase:
             yield connection
 
 
-def _can_share(path: Path) -> bool:
-    # A reader of a WAL database needs its sidecars, or the right to make them. Where it has
-    # neither, nobody writes, and the file can be read as it lies there.
-    return os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists()
-
-
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the system say of the file into errors for the user."""
+    """As `faults.explained`, of SQLAlchemy's errors too."""
     try:
-        yield
+        with faults.explained(path):
+            yield
     except DatabaseError as error:
-        raise _explain(path, error.orig) from error
-    except (sqlite3.DatabaseError, OSError) as error:
-        raise _explain(path, error) from error
-
-
-def _explain(path: Path, error: BaseException | None) -> DatabaseUnavailable:
-    if isinstance(error, OSError):
-        return DatabaseUnavailable(f"{path}: {error.strerror}")
-    if is_busy(error):
-        return DatabaseBusy(f"{path}: another process is writing, and does not end")
-    if error_code(error) not in _CORRUPT:
-        return DatabaseUnavailable(f"{path}: {error}")
-    if path.suffix in _SUFFIXES or begins_as_database(path):
-        return CorruptDatabase(f"{path}: {error}")
-    return DatabaseUnavailable(f"{path}: {error}, nor is it named like one: left alone")
+        raise explanation(path, error.orig) from error

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
+from rolloutd.state.faults import is_busy
+
 # How long a write waits for another process's, and for how long at a time SQLite waits by itself
 # (signals are not handled meanwhile).
 PATIENCE_SECONDS = 30.0
@@ -112,14 +114,3 @@ def use_wal(engine: Engine, patience: float) -> None:
                 return
     finally:
         connection.close()
-
-
-def is_busy(error: BaseException | None) -> bool:
-    """Whether another process holds a lock that was needed."""
-    return error_code(error) == sqlite3.SQLITE_BUSY
-
-
-def error_code(error: BaseException | None) -> int:
-    """SQLite's primary result code of an error; 0 if it is none of SQLite's."""
-    code: int = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF

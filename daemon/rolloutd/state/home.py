@@ -5,6 +5,7 @@ import os
 from sqlalchemy import Connection, insert, select, update
 
 from rolloutd.errors import ConfigurationError
+from rolloutd.state.reader import other_home
 from rolloutd.state.schema import home
 
 
@@ -16,10 +17,7 @@ def refuse_other_home(connection: Connection, codex_home: str) -> None:
     """
     bound = home_of(connection)
     if bound is not None and os.path.realpath(bound) != os.path.realpath(codex_home):
-        raise ConfigurationError(
-            f"this database is the index of {bound}, not of {codex_home}: "
-            "set another database (ROLLOUTD_DATABASE), or delete this one"
-        )
+        raise ConfigurationError(other_home(bound, codex_home))
 
 
 def bind_home(connection: Connection, codex_home: str, model_provider: str) -> bool:

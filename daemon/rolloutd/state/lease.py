@@ -17,7 +17,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, or_, select, update
 
 from rolloutd.errors import DatabaseUnavailable
-from rolloutd.state.database import DatabaseBusy, StateDatabase
+from rolloutd.state.database import StateDatabase
+from rolloutd.state.faults import DatabaseBusy
 from rolloutd.state.process import Owner
 from rolloutd.state.schema import backfill_state as state
 

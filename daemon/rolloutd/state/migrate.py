@@ -8,10 +8,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, insert, text
 
-from rolloutd.errors import DatabaseRefused
 from rolloutd.resources import resource
 from rolloutd.state.engine import reading, writing
-from rolloutd.state.schema import APPLICATION_ID, HEAD, backfill_state, metadata
+from rolloutd.state.revision import APPLICATION_ID, HEAD, newer, recorded_revision
+from rolloutd.state.schema import backfill_state, metadata
 
 _VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 
@@ -22,12 +22,7 @@ def revision_of(connection: Connection, path: Path) -> str | None:
     Raises:
         DatabaseRefused: it is another program's.
     """
-    mark = connection.execute(text("PRAGMA application_id")).scalar()
-    if mark == APPLICATION_ID:
-        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
-    if mark or connection.execute(text("SELECT 1 FROM sqlite_master LIMIT 1")).first():
-        raise DatabaseRefused(f"{path}: another program's database; rolloutd leaves it alone")
-    return None
+    return recorded_revision(lambda query: connection.exec_driver_sql(query).scalar(), path)
 
 
 def migrate(engine: Engine, path: Path, patience: float) -> None:
@@ -45,13 +40,14 @@ def migrate(engine: Engine, path: Path, patience: float) -> None:
             # Another process may have made it since.
             revision = revision_of(connection, path)
             if revision is None:
-                _create(connection)
+                create(connection)
                 return
     if revision != HEAD:
         _upgrade(engine, path, revision, patience)
 
 
-def _create(connection: Connection) -> None:
+def create(connection: Connection) -> None:
+    """Make an empty database one of revision `HEAD`."""
     metadata.create_all(connection)
     connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
     connection.execute(text(_VERSION_TABLE))
@@ -68,10 +64,7 @@ def _upgrade(engine: Engine, path: Path, revision: str, patience: float) -> None
     config.set_main_option("script_location", str(resource("migrations")).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if revision not in known:
-        raise DatabaseRefused(
-            f"{path}: written by a newer rolloutd (revision {revision}, this one knows {HEAD}); "
-            "upgrade rolloutd, or set another database"
-        )
+        raise newer(revision, path)
     with writing(engine, patience) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

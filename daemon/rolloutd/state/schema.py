@@ -19,12 +19,6 @@ from sqlalchemy import (
     text,
 )
 
-# The newest revision in migrations/versions; a test holds the two together.
-HEAD = "0002"
-
-# Marks a SQLite file as ours: "roll".
-APPLICATION_ID = 0x726F6C6C
-
 metadata = MetaData()
 
 _NO = text("0")
@@ -67,6 +61,8 @@ threads = Table(
     Column("history_mode", Text, nullable=False, server_default=text("'legacy'")),
     Column("name", Text),
     Column("originator", Text),
+    # Ours: who was at work, see `rolloutd.sources`.
+    Column("source_class", Text, nullable=False, server_default=text("'user'")),
 )
 
 
@@ -88,6 +84,10 @@ for _name, *_columns in (
     ("created_at_ms", "created_at_ms DESC", "id DESC"),
     ("updated_at_ms", "updated_at_ms DESC", "id DESC"),
     ("recency_at_ms", "recency_at_ms DESC", "id DESC"),
+    # A list walks one of these, and passes over other classes without looking at their rows.
+    ("archived_created_at_ms", "archived", "created_at_ms DESC", "id DESC", "source_class"),
+    ("archived_updated_at_ms", "archived", "updated_at_ms DESC", "id DESC", "source_class"),
+    ("archived_recency_at_ms", "archived", "recency_at_ms DESC", "id DESC", "source_class"),
     ("archived_cwd_created_at_ms", "archived", "cwd", "created_at_ms DESC", "id DESC"),
     ("archived_cwd_updated_at_ms", "archived", "cwd", "updated_at_ms DESC", "id DESC"),
     ("archived_cwd_recency_at_ms", "archived", "cwd", "recency_at_ms DESC", "id DESC"),

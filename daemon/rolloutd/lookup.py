@@ -1,0 +1,189 @@
+"""Find one thread: the database first, the files second, and what was wrong is to be mended.
+
+A row is believed when its file is there and says that it is that thread's. A row that points at
+another thread's file, or at nothing, is told of; then the files are searched, by their records
+and not by their names, and the row is mended by whoever may write. What cannot be read now is
+given back as it is, unverified.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rolloutd.errors import RolloutdError
+from rolloutd.rollout.identity import Unidentified, Unreadable, recorded_thread
+from rolloutd.rollout.names import is_archived, parse_thread_id
+from rolloutd.search import search
+from rolloutd.state.lookups import Place, place_of, places_beginning, places_named
+from rolloutd.state.reader import StateReader
+
+# Fewer digits are more likely a word than the beginning of an id.
+_LEAST_DIGITS = 4
+_MOST_CANDIDATES = 10
+_DIGITS = re.compile(r"[0-9a-f]+", re.ASCII)
+
+
+class NoSuchThread(RolloutdError):
+    """Nothing has that id or name."""
+
+
+class AmbiguousThread(RolloutdError):
+    """Several threads could be meant.
+
+    `places` are the first of them, or `ids` where there are no rows; `more` says that there are
+    others.
+    """
+
+    def __init__(self, text: str, places: Sequence[Place], ids: Sequence[str] = ()) -> None:
+        super().__init__(f"{text!r} may be any of several threads")
+        self.places = places[:_MOST_CANDIDATES]
+        self.ids = ids[:_MOST_CANDIDATES]
+        self.more = len(places) > _MOST_CANDIDATES or len(ids) > _MOST_CANDIDATES
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a thread is.
+
+    Attributes:
+        path: of its last file, absolute.
+        problem: why that could not be verified; None if the file says that it is this thread's.
+        paths: watermarks of all its files, if they had to be searched for.
+    """
+
+    id: str
+    path: str
+    archived: bool
+    problem: str | None = None
+    paths: tuple[str, ...] = ()
+
+
+class _WrongRow(Exception):
+    """It points at another thread's file, or at nothing."""
+
+
+class Lookup:
+    """Finds threads in one home; `reader` is None where there is no database.
+
+    `warn` is told what was found to be wrong, and `stale` holds it: threads whose rows are to be
+    mended, each with the watermarks of the files that are known of.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        reader: StateReader | None,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.stale: dict[str, list[str]] = {}
+        self._home = home
+        self._reader = reader
+        self._warn = warn
+
+    def find(self, text: str, *, archived: bool | None = None) -> Found:
+        """The thread that a person means: by its id, the beginning of that, or its name.
+
+        `archived` asks for archived threads only, or for active ones only. Of several threads of
+        one name, or else of one title, it is the newest. Names are known to a database only.
+
+        Raises:
+            NoSuchThread, AmbiguousThread: see there.
+            HomeUnavailable: the files had to be searched, and there are none.
+            DatabaseUnavailable: see `StateReader`.
+        """
+        thread_id = parse_thread_id(text)
+        if thread_id is not None:
+            return self.by_id(thread_id, archived=archived)
+        beginning = beginning_of_id(text)
+        begun: list[Place] = []
+        named: list[Place] = []
+        if self._reader is not None:
+            named = places_named(self._reader, text, archived=archived)
+            if beginning is not None:
+                begun = places_beginning(
+                    self._reader, beginning, archived=archived, most=_MOST_CANDIDATES + 1
+                )
+        meant = {place.id: place for place in (*named[:1], *begun)}
+        if len(meant) > 1:
+            raise AmbiguousThread(text, list(meant.values()))
+        for place in begun or named:
+            try:
+                return self.by_id(place.id, archived=archived)
+            except NoSuchThread:
+                continue  # The row was wrong; an older one of that name may not be.
+        if beginning is not None:
+            return self._search_beginning(text, beginning, archived=archived)
+        raise NoSuchThread(f"no thread has the id, or is named, {text!r}")
+
+    def by_id(self, thread_id: str, *, archived: bool | None = None) -> Found:
+        """The thread of that id; see `find`."""
+        place = None if self._reader is None else place_of(self._reader, thread_id)
+        found, is_certain = None, False
+        if place is not None:
+            try:
+                found, is_certain = self._looked_at(place)
+            except _WrongRow as wrong:
+                self._warn(f"the row of {thread_id} points at {wrong}")
+                self.stale[thread_id] = [place.path.removeprefix(f"{self._home}/")]
+        if not is_certain:
+            found = self._searched(thread_id) or found
+        if found is None:
+            raise NoSuchThread(f"no thread has the id {thread_id}")
+        if archived not in (None, found.archived):
+            state = "archived" if found.archived else "active"
+            raise NoSuchThread(f"{thread_id} is {state}: {found.path}")
+        return found
+
+    def _looked_at(self, place: Place) -> tuple[Found, bool]:
+        """What a row says, and whether there is no use in searching for anything else."""
+        found = Found(place.id, place.path, place.archived)
+        try:
+            recorded = recorded_thread(place.path)
+        except FileNotFoundError:
+            root = self._root_of(place.path)
+            if root is None or root.is_dir():
+                raise _WrongRow(f"nothing: {place.path}") from None
+            return replace(found, problem=f"{root} is not there now"), True
+        except Unreadable as error:
+            return replace(found, problem=str(error)), True
+        except Unidentified as error:
+            return replace(found, problem=str(error)), False
+        if recorded != place.id:
+            raise _WrongRow(f"the file of {recorded}: {place.path}")
+        return found, True
+
+    def _root_of(self, path: str) -> Path | None:
+        try:
+            return self._home / Path(path).relative_to(self._home).parts[0]
+        except (ValueError, IndexError):
+            return None
+
+    def _searched(self, thread_id: str) -> Found | None:
+        """The thread by its files; its row, if it has one, is wrong or of no use."""
+        paths = search(self._home, self._reader, lambda each: each == thread_id).get(thread_id)
+        if not paths:
+            return None
+        self.stale.setdefault(thread_id, []).extend(paths)
+        last = paths[-1]
+        return Found(thread_id, f"{self._home}/{last}", is_archived(last), paths=tuple(paths))
+
+    def _search_beginning(self, text: str, beginning: str, *, archived: bool | None) -> Found:
+        files = search(self._home, self._reader, lambda each: each.startswith(beginning))
+        if len(files) > 1:
+            raise AmbiguousThread(text, (), sorted(files))
+        for thread_id in files:
+            return self.by_id(thread_id, archived=archived)
+        raise NoSuchThread(f"no thread has the id, or is named, {text!r}")
+
+
+def beginning_of_id(text: str) -> str | None:
+    """The canonical beginning of an id that `text` may be; None if it is too short, or none."""
+    digits = text.replace("-", "").lower()
+    if not _LEAST_DIGITS <= len(digits) <= 32 or not _DIGITS.fullmatch(digits):
+        return None
+    groups = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    canonical = "-".join(group for group in groups if group)
+    # Hyphens stand where they do in an id, or nowhere; there may be one at the end.
+    written = text.lower()
+    return canonical if written in (digits, canonical, f"{canonical}-") else None

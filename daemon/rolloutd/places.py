@@ -1,0 +1,220 @@
+"""The three settings that say where things are, and a quick reading of these alone.
+
+The rules for them are here, and `rolloutd.settings` follows them too. Its validation takes three
+times as long to import as a list takes to print; so where nothing else is set, and nothing about
+these three is odd, a command that only reads does without. All that is odd is left to the whole
+of the settings to judge.
+"""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rolloutd.errors import ConfigurationError
+
+ENV_PREFIX = "ROLLOUTD_"
+DEFAULT_PROVIDER = "openai"
+
+_KEYS = ("codex_home", "database", "model_provider")
+_VARIABLES = {ENV_PREFIX + key.upper(): key for key in _KEYS}
+
+
+class _Odd(Exception):
+    """Something that the whole of the settings has to judge."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The home and the database; the provider that stands in where a thread names none."""
+
+    codex_home: Path
+    database: Path
+    given_provider: str | None = None
+
+    @cached_property
+    def model_provider(self) -> str:
+        """As it was set, else Codex's own; read when it is asked for."""
+        return self.given_provider or codex_provider(self.codex_home)
+
+
+def quick_places(overrides: Mapping[str, Any]) -> Places | None:
+    """What `load_settings` would say of these three, or None where only that can tell.
+
+    Raises:
+        ConfigurationError: what `load_settings` raises, too.
+    """
+    try:
+        given = _file_values() | _environment_values()
+        given |= {key: value for key, value in overrides.items() if value is not None}
+        home, database = given.get("codex_home"), given.get("database")
+        home = default_home() if home is None else resolved_home(Path(home))
+        database = default_database() if database is None else absolute_database(Path(database))
+        if given.get("model_provider") == "":
+            return None
+        refuse_inside(utf8(database), utf8(home))
+    except (_Odd, OSError, ValueError):
+        return None
+    return Places(home, database, given.get("model_provider"))
+
+
+def _environment_values() -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    codex = os.environ.get("CODEX_HOME")
+    if codex:
+        values["codex_home"] = codex
+    for variable, value in os.environ.items():
+        if not variable.upper().startswith(ENV_PREFIX):
+            continue
+        if variable not in _VARIABLES:
+            raise _Odd
+        if value:
+            values[_VARIABLES[variable]] = value
+    return values
+
+
+def _file_values() -> dict[str, Any]:
+    path = config_path()
+    if path is None:
+        return {}
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return {}
+    if not stat.S_ISREG(status.st_mode):
+        raise _Odd
+    import tomllib
+
+    values = tomllib.loads(path.read_bytes().decode())
+    if any(key not in _KEYS or not isinstance(value, str) for key, value in values.items()):
+        raise _Odd
+    return values
+
+
+def default_home() -> Path:
+    """Where Codex keeps its things unless told otherwise."""
+    return user_home() / ".codex"
+
+
+def default_database() -> Path:
+    """Where the database lies unless set otherwise."""
+    return _xdg("XDG_STATE_HOME", ".local/state") / "state.sqlite"
+
+
+def units_folder() -> Path:
+    """Where a user's own systemd units lie."""
+    return _xdg("XDG_CONFIG_HOME", ".config").with_name("systemd") / "user"
+
+
+def config_path() -> Path | None:
+    """Where the configuration file would lie; None for a user without a home directory."""
+    try:
+        return _xdg("XDG_CONFIG_HOME", ".config") / "config.toml"
+    except ConfigurationError:
+        return None
+
+
+def resolved_home(path: Path) -> Path:
+    """A home that was given, as Codex takes it: links in its path are resolved.
+
+    Raises:
+        ValueError: it begins with `~nobody`, or its links lead to themselves.
+    """
+    return _resolved(expanded(path))
+
+
+def absolute_database(path: Path) -> Path:
+    """The path of the database in full.
+
+    Raises:
+        ValueError: it begins with `~nobody`, or its links lead to themselves.
+    """
+    full = expanded(path).absolute()
+    _resolved(full)
+    return full
+
+
+def utf8(path: Path) -> Path:
+    """The path, if the database can hold it as text.
+
+    Raises:
+        ValueError: it cannot. (A UnicodeEncodeError is one.)
+    """
+    str(path).encode()
+    return path
+
+
+def refuse_inside(database: Path, home: Path) -> None:
+    """See that the database does not lie in the Codex home.
+
+    Raises:
+        ConfigurationError: it does.
+    """
+    if _resolved(database).is_relative_to(_resolved(home)):
+        raise ConfigurationError(
+            f"database = {str(database)!r}: allowed is the path of a file outside "
+            f"codex_home ({home}): rolloutd never writes there"
+        )
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+
+
+def expanded(path: Path) -> Path:
+    """The path with `~` and `~user` replaced.
+
+    Raises:
+        ValueError: there is no such user.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+
+
+def user_home() -> Path:
+    """The user's own folder.
+
+    Raises:
+        ConfigurationError: this user has none.
+    """
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "this user has no home directory: set CODEX_HOME and ROLLOUTD_DATABASE"
+        ) from error
+
+
+def user_folder() -> str | None:
+    """The same for those that can do without."""
+    try:
+        return str(user_home())
+    except ConfigurationError:
+        return None
+
+
+def codex_provider(home: Path) -> str:
+    """The provider that Codex itself would use."""
+    import tomllib
+
+    # Codex's file is not ours to judge: what cannot be read or understood says nothing.
+    try:
+        config = tomllib.loads((home / "config.toml").read_text())
+    except (OSError, ValueError):
+        return DEFAULT_PROVIDER
+    provider = config.get("model_provider")
+    return provider if isinstance(provider, str) and provider else DEFAULT_PROVIDER
+
+
+def _xdg(variable: str, default: str) -> Path:
+    # A relative path in these variables is to be ignored (XDG Base Directory Specification).
+    base = Path(os.environ.get(variable, ""))
+    return (base if base.is_absolute() else user_home() / default) / "rolloutd"

@@ -1,0 +1,84 @@
+"""What may be wrong with the database, in words for the user.
+
+Without SQLAlchemy, which takes longer to import than a query to be answered.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rolloutd.errors import DatabaseUnavailable
+from rolloutd.state.file import begins_as_database
+
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_SUFFIXES = frozenset({".sqlite", ".sqlite3", ".db"})
+
+
+class DatabaseAbsent(DatabaseUnavailable):
+    """There is none, or nothing in it: it was never made, or was deleted."""
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """Another process holds the write lock."""
+
+
+class CorruptDatabase(DatabaseUnavailable):
+    """The file is damaged, or no database at all; it can be moved aside and rebuilt."""
+
+
+class DatabaseReplaced(DatabaseUnavailable):
+    """The path does not lead to the file that was opened any more."""
+
+
+def refuse_absence(path: Path) -> None:
+    """See that there is a file.
+
+    Raises:
+        DatabaseAbsent: there is none.
+    """
+    if not path.exists():
+        raise DatabaseAbsent(f"{path}: there is no database yet; `rolloutd backfill` makes it")
+
+
+def can_share(path: Path) -> bool:
+    """Whether a reader can read beside a writer.
+
+    A reader of a WAL database needs its sidecars, or the right to make them. Where it has
+    neither, nobody writes, and the file can be read as it lies there.
+    """
+    return os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists()
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what the driver and the system say of the file into errors for the user."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise explanation(path, error) from error
+
+
+def explanation(path: Path, error: BaseException | None) -> DatabaseUnavailable:
+    """What an error of SQLite's, or of the system's, says to the user of the file at `path`."""
+    if isinstance(error, OSError):
+        return DatabaseUnavailable(f"{path}: {error.strerror}")
+    if is_busy(error):
+        return DatabaseBusy(f"{path}: another process is writing, and does not end")
+    if error_code(error) not in _CORRUPT:
+        return DatabaseUnavailable(f"{path}: {error}")
+    if path.suffix in _SUFFIXES or begins_as_database(path):
+        return CorruptDatabase(f"{path}: {error}")
+    return DatabaseUnavailable(f"{path}: {error}, nor is it named like one: left alone")
+
+
+def is_busy(error: BaseException | None) -> bool:
+    """Whether another process holds a lock that was needed."""
+    return error_code(error) == sqlite3.SQLITE_BUSY
+
+
+def error_code(error: BaseException | None) -> int:
+    """SQLite's primary result code of an error; 0 if it is none of SQLite's."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF

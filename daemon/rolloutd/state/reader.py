@@ -1,0 +1,103 @@
+"""A reader on the standard driver: for commands whose answer takes less than an import would.
+
+SQLAlchemy, which all that writes goes through, takes half a second to import.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from rolloutd.errors import ConfigurationError
+from rolloutd.state.faults import can_share, explained, refuse_absence
+from rolloutd.state.revision import recorded_revision, refuse_other_revision
+
+# In WAL mode a reader waits for nobody, but while the file is made, recovered or locked.
+_PATIENCE_SECONDS = 3.0
+# A walk that passes over many rows should not read their pages twice.
+_CACHE_KIB = 64 * 1024
+
+
+class StateReader:
+    """A database to ask. Whoever opens it closes it; `path` is where it lies, for messages."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        connection.row_factory = sqlite3.Row
+        connection.create_function("holds", 2, _holds, deterministic=True)
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator["StateReader"]:
+        """Open read-only; nothing is made, migrated or changed.
+
+        Raises:
+            DatabaseAbsent: there is none, or nothing in it.
+            DatabaseUnavailable: it is unreadable, or of another revision.
+        """
+        with explained(path):
+            refuse_absence(path)
+            location = f"file:{quote(os.fspath(path.absolute()))}?mode=ro"
+            if not can_share(path):
+                location += "&immutable=1"
+            connection = sqlite3.connect(
+                location, timeout=_PATIENCE_SECONDS, isolation_level=None, uri=True
+            )
+        with closing(connection):
+            reader = cls(path, connection)
+            with explained(path):
+                connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            refuse_other_revision(recorded_revision(reader.value, path), path)
+            yield reader
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """Every row of the answer.
+
+        Raises:
+            DatabaseUnavailable: it cannot be read (any more).
+        """
+        with explained(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+    def value(self, query: str, values: Sequence[Any] = ()) -> Any:
+        """The first column of the first row; None if there is no row."""
+        rows = self.rows(query, values)
+        return rows[0][0] if rows else None
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """What is asked meanwhile is answered of one and the same state."""
+        with explained(self.path):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with explained(self.path):
+                self._connection.execute("COMMIT")
+
+    def refuse_other_home(self, codex_home: Path) -> None:
+        """See that this is not the index of another home.
+
+        Raises:
+            ConfigurationError: it is.
+        """
+        bound = self.value("SELECT codex_home FROM home")
+        if bound is not None and os.path.realpath(bound) != os.path.realpath(codex_home):
+            raise ConfigurationError(other_home(bound, str(codex_home)))
+
+
+def other_home(bound: str, codex_home: str) -> str:
+    """What is said of the index of another home."""
+    return (
+        f"this database is the index of {bound}, not of {codex_home}: "
+        "set another database (ROLLOUTD_DATABASE), or delete this one"
+    )
+
+
+def _holds(text: str | None, folded: str) -> bool:
+    """Whether a text has another, case-folded, in it, whatever its case."""
+    return text is not None and folded in text.casefold()

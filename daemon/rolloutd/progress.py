@@ -38,13 +38,13 @@ class QuietObserver:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Observer]:
-    """A bar with files, bytes, rate and time left, if standard error is a terminal."""
+def progress_bar(work: str) -> Iterator[Observer]:
+    """A bar of this work, with files, bytes, rate and time left, if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield QuietObserver()
         return
     # Rich takes a tenth of a second to import, which only a person has to spare.
     from rolloutd.progress_bar import BarObserver
 
-    with BarObserver() as observer:
+    with BarObserver(work) as observer:
         yield observer

@@ -1,4 +1,4 @@
-"""The progress bar of `rolloutd backfill`."""
+"""The progress bar of `rolloutd backfill` and `rolloutd verify`."""
 
 from types import TracebackType
 from typing import Self
@@ -20,7 +20,8 @@ from rolloutd.state.lease import BackfillState
 class BarObserver:
     """Draws on standard error; what it drew is gone when it is done."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: str) -> None:
+        self._work = work
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -31,7 +32,7 @@ class BarObserver:
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._progress.add_task("backfill", total=None, files="")
+        self._task = self._progress.add_task(work, total=None, files="")
         self._files = 0
         self._expected = 0
 
@@ -53,7 +54,7 @@ class BarObserver:
     def expect(self, files: int, size: int) -> None:
         """Begin a bar of that length."""
         self._files, self._expected = 0, files
-        self._progress.reset(self._task, total=size, files=self._counted(), description="backfill")
+        self._progress.reset(self._task, total=size, files=self._counted(), description=self._work)
 
     def advance(self, files: int, size: int) -> None:
         """Move it on."""

@@ -74,7 +74,7 @@ def run_backfill(settings: "Settings", *, rebuild: bool) -> "Report":
         from rolloutd.state.faults import CorruptDatabase
         from rolloutd.state.file import identity_of, set_aside
 
-        observer = stack.enter_context(progress_bar())
+        observer = stack.enter_context(progress_bar("backfill"))
         for _ in range(_ATTEMPTS - 1):
             file = identity_of(settings.database)
             try:
@@ -150,7 +150,7 @@ def _verify_once(settings: "Settings", *, deep: bool, repair: bool) -> "Verified
         stack.enter_context(stop.on_signals())
         database = stack.enter_context(opening(settings.database))
         pool = stack.enter_context(ReaderPool(str(settings.codex_home)))
-        observer = stack.enter_context(progress_bar())
+        observer = stack.enter_context(progress_bar("verify"))
         common = (database, settings.codex_home, settings.model_provider, pool, observer)
         terms = _terms(settings)
         verification = Verification(*common, terms=terms, stopping=stop, deep=deep)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.interface.documents import README, ROOT, indented
-from tests.running import BOUND_SECONDS, Place, thread_id
+from tests.running import BOUND_SECONDS, Place, index, thread_id
 
 # What other programs are shown for needs a service manager, a network or a screen.
 _RUN = ("rolloutd", "sqlite3", "python")
@@ -73,9 +72,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     made.index()
     user = root / "user"
     (user / ".codex").symlink_to(made.home)
-    default = user / ".local" / "state" / "rolloutd"
-    default.mkdir(parents=True)
-    shutil.copy(made.database, default)
+    index(user / ".codex", user / ".local" / "state" / "rolloutd" / "state.sqlite")
     return made
 
 

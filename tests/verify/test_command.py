@@ -1,5 +1,6 @@
 """`rolloutd verify` as a user runs it."""
 
+import json
 import signal
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from rolloutd.verify.findings import NOTES, Kind
 from tests.oracle.cases_build import user
 from tests.running import Place, change, dump, rows, thread_id, watermark
+from tests.test_cli import on_a_terminal
 from tests.verify.everything import BROKEN, PLAIN, make
 
 
@@ -70,6 +72,14 @@ def test_for_people(place: Place) -> None:
     assert done.stdout.startswith("repaired: ")
     assert "has repaired all of this" in done.stdout
     assert place.run("verify").code == 0
+
+
+def test_a_bar_on_a_terminal(place: Place) -> None:
+    output, shown = on_a_terminal(place, "verify", "--json", "--deep")
+    assert json.loads(output)["status"] == "true"
+    assert "verify" in shown
+    assert "14/14 files" in shown
+    assert "backfill" not in shown
 
 
 def test_nothing_private_is_told_or_logged(place: Place) -> None:

@@ -5,7 +5,7 @@ so whatever it found is only a suspicion until nothing has told of it for a whil
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from rolloutd.hints import Hints
@@ -42,8 +42,8 @@ class Drifts:
             plain = path.removesuffix(".zst")
             self._suspicions.pop(plain, None)
             self._suspicions.pop(plain + ".zst", None)
-        for directory in hints.directories:
-            for path in [each for each in self._suspicions if each.startswith(f"{directory}/")]:
+        if hints.directories:
+            for path in [each for each in self._suspicions if _lies_in(each, hints.directories)]:
                 del self._suspicions[path]
 
     def settle(self, now: float) -> None:
@@ -57,3 +57,11 @@ class Drifts:
             del self._suspicions[path]
         for kind, files in Counter(settled.values()).items():
             self._meter.drifted(kind, files)
+
+
+def _lies_in(path: str, directories: Container[str]) -> bool:
+    # There may be very many of either.
+    while path := path.rpartition("/")[0]:
+        if path in directories:
+            return True
+    return False

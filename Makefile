@@ -12,7 +12,7 @@ help:
 	@echo "make demo    the same on sessions that are played, for a minute"
 	@echo "make test    install into $(VENV), run every test; make slow runs the long ones"
 	@echo "make check   ruff, formatting, types"
-	@echo "make bench   rolloutd beside the real Codex on the same trees"
+	@echo "make bench   speed and cost, beside the real Codex; make bench BENCH=--help for its options"
 	@echo "make torture kills, full disks, broken bytes, for MINUTES=5 (SEED= repeats a run)"
 	@echo "make wheel   build what is installed elsewhere, into dist/"
 	@echo "make clean   remove what these made"
@@ -42,7 +42,7 @@ check: $(READY)
 	$(BIN)/python -m pytest -q tests/test_layout.py
 
 bench: $(READY)
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(BENCH)
 
 MINUTES ?= 5
 torture: $(READY)

@@ -1,1 +1,1 @@
-"""Time and memory of a backfill, beside the real Codex and beside plain reading of the bytes."""
+"""What rolloutd costs, in time, memory and reading, beside its peers: `make bench`."""

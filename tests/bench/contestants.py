@@ -1,4 +1,4 @@
-"""Who is measured: rolloutd, two releases of Codex, and plain reading of the bytes."""
+"""Who is measured: rolloutd, two releases of Codex, agentsview, and plain reading of the bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Protocol
 from tests.oracle.app_server import clean_environment
 from tests.oracle.releases import ReleaseUnavailableError, release
 
-from .measure import Measured, RunError, plain_reading, until_answer, until_end
+from .agentsview import AGENTSVIEW, AgentsView, installed
+from .measure import Measured, RunError, environment, plain_reading, until_answer, until_end
 from .trees import Tree
 
 ROLLOUTD = "rolloutd"
@@ -59,13 +60,9 @@ class Rolloutd:
 
     def run(self, tree: Tree, folder: Path) -> Measured:
         """Backfill, and check what it says it did."""
-        foreign = ("CODEX_", "ROLLOUTD_", "XDG_")
-        env = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
         database = folder / "state.sqlite"
-        env |= {"HOME": str(folder), "CODEX_HOME": str(tree.home)}
-        env |= {"ROLLOUTD_DATABASE": str(database)}
         command = [sys.executable, "-m", "rolloutd", "backfill", "--json"]
-        measured, stdout = until_end(command, folder, env)
+        measured, stdout = until_end(command, folder, environment(tree.home, database))
         try:
             said = json.loads(stdout)
             scanned, failed = said["scanned"], said["failed"]
@@ -105,15 +102,19 @@ def contestants() -> tuple[list[Contestant], dict[str, str]]:
             there.append(Codex(name, release(name.removeprefix("codex "))))
         except ReleaseUnavailableError as error:
             missing[name] = str(error)
+    try:
+        there.append(AgentsView(installed()))
+    except RunError as error:
+        missing[AGENTSVIEW] = str(error)
     return [*there, PlainReading()], missing
 
 
 def _check_threads(database: Path, tree: Tree) -> None:
     """Raise RunError unless every rollout has its row, and its turn_context was understood."""
-    query = "SELECT count(*), count(reasoning_effort), sum(first_user_message <> '') FROM threads"
+    query = "SELECT count(*), count(reasoning_effort), count(nullif(first_user_message, ''))"
     try:
         with closing(sqlite3.connect(database)) as connection:
-            rows = connection.execute(query).fetchone()
+            rows = connection.execute(f"{query} FROM threads").fetchone()
     except sqlite3.Error as error:
         raise RunError(f"{database.name}: {error}") from error
     if rows != (tree.files,) * 3:

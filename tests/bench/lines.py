@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 Tail = bytes
 """A line from after its timestamp to its newline."""
@@ -11,6 +12,13 @@ Tail = bytes
 def stamped(second: bytes, millisecond: int, tail: Tail) -> bytes:
     """Return the whole line; `second` is a time up to its seconds, in UTC."""
     return b'{"timestamp":"%s.%03dZ",%s' % (second, millisecond, tail)
+
+
+def line_now(tail: Tail) -> bytes:
+    """Return the whole line, of the present."""
+    now = time.time_ns() // 1_000_000
+    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 1000)).encode()
+    return stamped(second, now % 1000, tail)
 
 
 STAMP = len(stamped(b"2025-06-01T00:00:00", 0, b""))

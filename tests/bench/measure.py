@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from .process_tree import Sampler
+from .process_tree import Sampler, Totals
 
 LIMIT = 900.0
 """Seconds after which a run is killed."""
@@ -47,6 +47,18 @@ class Measured:
     pss_peak: int
     read: int
     processes: int
+
+
+def environment(home: Path, database: Path) -> dict[str, str]:
+    """Return what rolloutd is to find in its environment: ours, but for all that would set it."""
+    foreign = ("CODEX_", "ROLLOUTD_", "XDG_")
+    ours = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
+    return ours | {
+        "HOME": str(database.parent),
+        "CODEX_HOME": str(home),
+        "ROLLOUTD_DATABASE": str(database),
+        "ROLLOUTD_METRICS_PORT": "0",  # a free one: other daemons may run on this machine
+    }
 
 
 def plain_reading(home: Path) -> list[str]:
@@ -104,13 +116,15 @@ def until_answer(
     return _measured(sampler, *cost)
 
 
-def _cost(sampler: Sampler, started: float) -> tuple[float, float, int]:
+def _cost(sampler: Sampler, started: float) -> tuple[float, Totals]:
     wall = time.perf_counter() - started
-    return wall, *sampler.totals()
+    return wall, sampler.totals()
 
 
-def _measured(sampler: Sampler, wall: float, cpu: float, read: int) -> Measured:
-    return Measured(wall, cpu, sampler.rss_peak, sampler.pss_peak, read, sampler.processes)
+def _measured(sampler: Sampler, wall: float, used: Totals) -> Measured:
+    return Measured(
+        wall, used.cpu, sampler.rss_peak, sampler.pss_peak, used.read, sampler.processes
+    )
 
 
 @contextmanager
@@ -137,6 +151,10 @@ def _started(
             limit.start()
             try:
                 yield process, started
+            except RunError as error:
+                if limit.is_alive():
+                    raise
+                raise RunError(f"killed after {LIMIT:.0f} s: {error}") from error
             finally:
                 limit.cancel()
                 _kill(process)

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -21,18 +22,78 @@ PSS_SHARE = 0.02
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-class Sampler:
-    """Samples the memory of a process and its descendants in a thread, while it is entered.
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the kernel has counted for a tree of processes: CPU seconds, bytes read, wakes.
 
-    The process must lead a session of its own: orphans are recognised by the session.
+    `switches` are the times that one of its threads began to wait: what a battery pays for.
     """
+
+    cpu: float
+    read: int
+    switches: int
+
+
+class ProcessTree:
+    """A process and its descendants. It must lead a session: orphans are known by the session."""
+
+    def __init__(self, root: int) -> None:
+        self.seen: set[str] = set()
+        self._root = str(root)
+        self._known: dict[str, bool] = {}
+
+    def totals(self) -> Totals:
+        """Return what was used so far; a root that ended must not be reaped yet."""
+        cpu = read = switches = 0
+        for pid in self._members():
+            cpu += sum(map(int, _stat(pid)[11:15]))
+            read += _number(_contents(pid, "io"), b"rchar:")
+            switches += sum(
+                _number(_contents(pid, f"task/{task}/status"), b"\nvoluntary_ctxt_switches:")
+                for task in _tasks(pid)
+            )
+        return Totals(cpu / TICK, read, switches)
+
+    def rss(self) -> tuple[int, int]:
+        """Return the sum of resident bytes, and the highest peak of any process alone."""
+        statuses = [_contents(pid, "status") for pid in self._members()]
+        resident = sum(_number(status, b"VmRSS:") for status in statuses)
+        alone = max((_number(status, b"VmHWM:") for status in statuses), default=0)
+        return resident * 1024, alone * 1024
+
+    def pss(self) -> int:
+        """Return the sum of resident bytes, shared ones divided among those who share them."""
+        pids = self._members()
+        return 1024 * sum(_number(_contents(pid, "smaps_rollup"), b"\nPss:") for pid in pids)
+
+    def _members(self) -> list[str]:
+        """Return the pids of the tree. A pid is looked at once, and forgotten once it is gone."""
+        with os.scandir("/proc") as entries:
+            names = [entry.name for entry in entries]
+        if self._known.keys() != set(names):
+            known = {name: self._known[name] for name in names if name in self._known}
+            for name in names:
+                if name not in known:
+                    known[name] = name.isdigit() and self._belongs(name, known)
+            self._known = known
+        members = [name for name, belongs in self._known.items() if belongs]
+        self.seen.update(members)
+        return members
+
+    def _belongs(self, pid: str, known: Mapping[str, bool]) -> bool:
+        if pid == self._root:
+            return True
+        _, parent, _, session, *_ = _stat(pid)
+        return session == self._root or known.get(parent, False)
+
+
+class Sampler:
+    """Samples the memory of a tree of processes in a thread, while it is entered."""
 
     def __init__(self, root: int) -> None:
         self.rss_peak = 0
         self.pss_peak = 0
-        self._root = str(root)
-        self._known: dict[str, bool] = {}
-        self._seen: set[str] = set()
+        self._tree = ProcessTree(root)
         self._pss_due = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="sampler", daemon=True)
@@ -54,50 +115,31 @@ class Sampler:
     @property
     def processes(self) -> int:
         """How many processes of the tree were seen."""
-        return len(self._seen)
+        return len(self._tree.seen)
 
-    def totals(self) -> tuple[float, int]:
-        """Return CPU seconds and bytes read so far; a root that ended must not be reaped yet."""
-        cpu = read = 0
-        for pid in self._members():
-            cpu += sum(map(int, _stat(pid)[11:15]))
-            read += _number(_contents(pid, "io"), b"rchar:")
-        return cpu / TICK, read
+    def totals(self) -> Totals:
+        """Return what was used so far; a root that ended must not be reaped yet."""
+        return self._tree.totals()
 
     def _loop(self) -> None:
         while not self._stop.wait(INTERVAL):
             self._sample()
 
     def _sample(self) -> None:
-        members = self._members()
-        self._seen.update(members)
-        statuses = [_contents(pid, "status") for pid in members]
-        rss = sum(_number(status, b"VmRSS:") for status in statuses)
-        alone = max((_number(status, b"VmHWM:") for status in statuses), default=0)
-        self.rss_peak = max(self.rss_peak, rss * 1024, alone * 1024)
+        rss, alone = self._tree.rss()
+        self.rss_peak = max(self.rss_peak, rss, alone)
         if (started := time.perf_counter()) >= self._pss_due:
-            pss = sum(_number(_contents(pid, "smaps_rollup"), b"\nPss:") for pid in members)
-            self.pss_peak = max(self.pss_peak, pss * 1024)
+            self.pss_peak = max(self.pss_peak, self._tree.pss())
             ended = time.perf_counter()
             self._pss_due = ended + (ended - started) / PSS_SHARE
 
-    def _members(self) -> list[str]:
-        """Return the pids of the tree. A pid is looked at once, and forgotten once it is gone."""
-        with os.scandir("/proc") as entries:
-            names = [entry.name for entry in entries]
-        if self._known.keys() != set(names):
-            known = {name: self._known[name] for name in names if name in self._known}
-            for name in names:
-                if name not in known:
-                    known[name] = name.isdigit() and self._belongs(name, known)
-            self._known = known
-        return [name for name, belongs in self._known.items() if belongs]
 
-    def _belongs(self, pid: str, known: Mapping[str, bool]) -> bool:
-        if pid == self._root:
-            return True
-        _, parent, _, session, *_ = _stat(pid)
-        return session == self._root or known.get(parent, False)
+def _tasks(pid: str) -> list[str]:
+    try:
+        with os.scandir(f"/proc/{pid}/task") as entries:
+            return [entry.name for entry in entries]
+    except OSError:
+        return []
 
 
 def _stat(pid: str) -> list[str]:

@@ -7,7 +7,10 @@ import os
 import random
 import re
 import shutil
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -86,6 +89,25 @@ def cache_folder() -> Path:
     return Path(cache).absolute() / "rolloutd-bench"
 
 
+def forget() -> int:
+    """Remove every tree that is kept; return how many bytes of rollouts that were."""
+    freed = 0
+    for folder in cache_folder().glob("*"):
+        if marker := _marker(folder):
+            shutil.rmtree(folder)
+            freed += int(str(marker["bytes"]))
+    return freed
+
+
+@contextmanager
+def run_folder() -> Iterator[Path]:
+    """Give an empty folder on the disk of the trees, for one run; it is removed afterwards."""
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=f".run-{os.getpid()}-") as folder:
+        yield Path(folder)
+
+
 def tree(wanted: Spec) -> Tree:
     """Return the tree of this spec; generate it first unless the cache has it.
 
@@ -93,11 +115,11 @@ def tree(wanted: Spec) -> Tree:
     """
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
+    _sweep(cache)
     folder = cache / wanted.name
     asked = {"version": VERSION, **asdict(wanted)}
     marker = _marker(folder)
     if marker.get("asked") != asked:
-        _sweep(cache)
         shutil.rmtree(folder, ignore_errors=True)
         if shutil.disk_usage(cache).free < wanted.bytes * 1.1:
             raise OSError(f"{cache}: no room for the {wanted.bytes / 1e9:.1f} GB of {wanted.name}")
@@ -118,10 +140,11 @@ def _marker(folder: Path) -> dict[str, object]:
 
 
 def _sweep(cache: Path) -> None:
-    """Remove what generators that were killed have left."""
-    for partial in cache.glob(".partial-*"):
-        if not Path("/proc", partial.name.rpartition("-")[2]).exists():
-            shutil.rmtree(partial)
+    """Remove what a bench that was killed has left."""
+    for pattern, at in ((".partial-*", -1), (".run-*", 1)):
+        for left in cache.glob(pattern):
+            if not Path("/proc", left.name.split("-")[at]).exists():
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _generate(wanted: Spec, home: Path) -> int:

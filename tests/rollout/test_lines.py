@@ -60,7 +60,7 @@ class Zeros:
 
 
 def lines_of(reader: LineReader) -> list[bytes]:
-    return [bytes(line) for line in reader]
+    return [bytes(run.line(number)) for run in reader for number in range(len(run.starts))]
 
 
 @st.composite
@@ -101,16 +101,11 @@ def test_whatever_the_buffer_the_limit_and_the_portions_lines_are_those_of_a_spl
 
 
 @given(STREAMS, st.integers(1, 40), st.lists(st.integers(1, 40), min_size=1, max_size=5))
-def test_a_line_called_ascii_is_ascii(
-    stream: bytes, buffer_bytes: int, portions: list[int]
-) -> None:
-    reader = LineReader(Trickle(stream, portions), buffer_bytes=buffer_bytes)
-    assert all(bytes(line).isascii() for line in reader if reader.ascii)
-
-
-def test_ascii_lines_are_told_so() -> None:
-    reader = LineReader(Trickle(b"one\ntwo\n"))
-    assert [reader.ascii for _ in reader] == [True, True]
+def test_what_is_said_of_a_run_is_so(stream: bytes, buffer_bytes: int, portions: list[int]) -> None:
+    for run in LineReader(Trickle(stream, portions), buffer_bytes=buffer_bytes):
+        lines = [bytes(run.line(number)) for number in range(len(run.starts))]
+        assert bytes(run.text) == b"\n".join(lines)
+        assert run.plain == all(line[:1] == b"{" and line[-1:] == b"}" for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -162,11 +157,42 @@ def test_the_buffer_shrinks_again_after_a_long_line() -> None:
     reader = LineReader(Zeros(b"", 40 * MIB, b"\n" + b"short\n" * 200_000))
     tracemalloc.start()
     try:
-        lines = iter(reader)
-        assert len(next(lines)) == 40 * MIB
-        remaining = sum(1 for _ in lines)
+        runs = iter(reader)
+        first = next(runs)
+        assert len(first.line(0)) == 40 * MIB
+        remaining = len(first.starts) - 1
+        del first
+        remaining += sum(len(run.starts) for run in runs)
         current, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert remaining == 200_000
     assert current < 2 * MIB
+
+
+@pytest.mark.parametrize("buffer_bytes", [200, 1000, 1024, 5000, 100_000])
+@pytest.mark.parametrize("portion", [7, 1 << 30])
+def test_large_response_items_are_not_given_whether_or_not_they_fit(
+    buffer_bytes: int, portion: int
+) -> None:
+    large = b'{"timestamp":"2026-01-02T03:04:05.678Z","type":"response_item","payload":{"a":"'
+    large += b"x" * 4000 + b'"}}'
+    stream = b"first\n" + large + b"\n" + large + b"\nlast\n"
+    reader = LineReader(Trickle(stream, [portion]), buffer_bytes=buffer_bytes)
+    assert lines_of(reader) == [b"first", b"last"]
+    assert (reader.opaque, reader.oversized, reader.offset) == (2, 0, len(stream))
+
+
+def test_of_a_large_response_item_nothing_is_kept() -> None:
+    head = b'{"timestamp":"2026-01-02T03:04:05.678Z","type":"response_item","payload":{"a":"'
+    reader = LineReader(Zeros(b"first\n" + head, 40 * MIB, b'"}}\nlast\n' + head + bytes(MIB)))
+    tracemalloc.start()
+    try:
+        found = lines_of(reader)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == [b"first", b"last"]
+    assert (reader.opaque, reader.oversized, reader.tail) == (1, 0, None)
+    assert reader.offset == 6 + len(head) + 40 * MIB + 9
+    assert peak < 4 * MIB

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rolloutd.rollout.items import decode
-from rolloutd.rollout.opaque import OPAQUE_BYTES, is_opaque
+from rolloutd.rollout.opaque import OPAQUE_BYTES, begins_opaque, is_opaque
 from tests.oracle.cases_build import Json, event, line, meta, turn, user
 from tests.rollouts import read_lines
 
@@ -19,7 +19,7 @@ MESSAGE: Json = {
 
 def test_a_large_response_item_is_opaque_and_no_item() -> None:
     text = line("response_item", MESSAGE)
-    assert is_opaque(memoryview(text))
+    assert _is_opaque(text)
     assert decode(memoryview(text)) is None
 
 
@@ -38,7 +38,20 @@ def test_a_large_response_item_is_opaque_and_no_item() -> None:
     ],
 )
 def test_whatever_might_matter_is_looked_into(text: bytes) -> None:
-    assert not is_opaque(memoryview(text))
+    assert not _is_opaque(text)
+
+
+def test_where_a_line_lies_in_the_buffer_is_no_matter() -> None:
+    text = line("response_item", MESSAGE)
+    buffer = bytearray(b"before\n" + text + b"\nafter")
+    assert is_opaque(buffer, 7, 7 + len(text))
+    assert not is_opaque(buffer, 6, 7 + len(text))
+    assert not is_opaque(buffer, 7, 8 + len(text))
+    assert not begins_opaque(buffer, 7, 40), "too little of it to tell"
+
+
+def _is_opaque(text: bytes) -> bool:
+    return is_opaque(bytearray(text), 0, len(text))
 
 
 @pytest.mark.parametrize("length", [OPAQUE_BYTES - 200, OPAQUE_BYTES, 3 * OPAQUE_BYTES])

@@ -13,13 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rolloutd.rollout.lines import ByteSource
-from rolloutd.rollout.sources import (
-    RATIO_FLOOR_BYTES,
-    WINDOW_LIMIT_BYTES,
-    CompressedError,
-    PlainSource,
-    ZstdSource,
-)
+from rolloutd.rollout.sources import CompressedError, PlainSource
+from rolloutd.rollout.zstd_source import RATIO_FLOOR_BYTES, WINDOW_LIMIT_BYTES, ZstdSource
 
 MIB = 1024 * 1024
 MAGIC = b"\x28\xb5\x2f\xfd"

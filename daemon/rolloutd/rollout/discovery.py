@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from rolloutd.records import FileStamp
+from rolloutd.rollout.irregular import describe_irregular
 from rolloutd.rollout.names import ROOTS, is_rollout_name, watermark_text
 
 
@@ -230,19 +231,3 @@ def _from_status(path: str, status: os.stat_result) -> Candidate:
     if problem is not None:
         return Candidate(path, problem=problem)
     return Candidate(path, FileStamp.of(status))
-
-
-def describe_irregular(mode: int) -> str | None:
-    """What a file is, if it is not a regular one."""
-    if stat.S_ISREG(mode):
-        return None
-    if stat.S_ISLNK(mode):
-        return "symbolic link, not followed"
-    for test, kind in (
-        (stat.S_ISDIR, "directory"),
-        (stat.S_ISFIFO, "FIFO"),
-        (stat.S_ISSOCK, "socket"),
-    ):
-        if test(mode):
-            return f"{kind}, not a regular file"
-    return "not a regular file"

@@ -8,10 +8,13 @@ from rolloutd.records import Summary
 from rolloutd.rollout.discovery import describe_irregular
 from rolloutd.rollout.fold import new_summary
 from rolloutd.rollout.line_fold import fold_lines, fold_tail
-from rolloutd.rollout.lines import ByteSource, LineReader
+from rolloutd.rollout.lines import ByteSource, LineReader, Run
 from rolloutd.rollout.names import encoding_of
-from rolloutd.rollout.reading import OPEN_FLAGS, why_no_thread
-from rolloutd.rollout.sources import CompressedError, PlainSource, ZstdSource
+from rolloutd.rollout.reading import OPEN_FLAGS, source_of, why_no_thread
+from rolloutd.rollout.sources import CompressedError
+
+# Enough for most first lines, and little to look at beyond them.
+_BUFFER_BYTES = 64 * 1024
 
 
 class Unidentified(Exception):
@@ -79,11 +82,8 @@ def head_of(descriptor: int, path: str, most: float = float("inf")) -> Head:
         OSError: the file cannot be read.
     """
     size = os.fstat(descriptor).st_size
-    source: ByteSource = PlainSource(descriptor, 0, size)
-    if encoding_of(path) != "plain":
-        source = ZstdSource(descriptor, size)
     summary = new_summary(path)
-    reader = _HeadReader(source, summary, most)
+    reader = _HeadReader(source_of(descriptor, encoding_of(path), size), summary, most)
     problem = None
     try:
         fold_lines(reader, summary)
@@ -95,17 +95,17 @@ def head_of(descriptor: int, path: str, most: float = float("inf")) -> Head:
 
 
 class _HeadReader(LineReader):
-    """The lines up to the one that identifies the thread; `is_cut` if there were too many."""
+    """The lines up to those that identify the thread; `is_cut` if there were too many."""
 
     def __init__(self, source: ByteSource, summary: Summary, most: float) -> None:
-        super().__init__(source)
+        super().__init__(source, buffer_bytes=_BUFFER_BYTES)
         self.is_cut = False
         self._summary = summary
         self._most = most
 
-    def __iter__(self) -> Iterator[memoryview]:
-        for line in super().__iter__():
-            yield line
+    def __iter__(self) -> Iterator[Run]:
+        for run in super().__iter__():
+            yield run
             if self._summary.identified:
                 return
             if self.offset > self._most:

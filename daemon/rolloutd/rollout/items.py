@@ -5,7 +5,7 @@ JSON of the right shape while being passed over, and no object is made of their 
 """
 
 from codecs import utf_8_decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
 
@@ -72,6 +72,14 @@ class _Probe(Struct, gc=False):
     payload: _Kind
 
 
+class Outline(Struct, gc=False):
+    """A line that is plainly an item: what it is, and what it holds if it is a `token_count`."""
+
+    timestamp: str
+    type: str
+    payload: TokenCount
+
+
 class _Envelope(Struct, gc=False):
     timestamp: str
     type: str
@@ -87,16 +95,20 @@ class _Bare(Struct):
     record_type: str = ""
 
 
-_Decode: TypeAlias = Callable[[memoryview | bytes], "_Line[Item]"]
+Text: TypeAlias = bytes | memoryview
+_Decode: TypeAlias = Callable[[Text], "_Line[Item]"]
 
 _PORTION_BYTES = 1024 * 1024
 
 _probe = Decoder(_Probe).decode
+_outlines = Decoder(Outline).decode_lines
 _envelope = Decoder(_Envelope).decode
 _kind = Decoder(_Kind).decode
 _bare = Decoder(_Bare).decode
 _legacy_header = Decoder(LegacyHeader).decode
 _legacy_message = Decoder(LegacyMessage).decode
+
+_read_tokens: _Decode = Decoder(_Line[TokenCount]).decode
 
 # Item types by the line's type; events by the payload's.
 _LINES: dict[str, _Decode] = {
@@ -104,7 +116,7 @@ _LINES: dict[str, _Decode] = {
     "turn_context": Decoder(_Line[TurnContext]).decode,
 }
 _EVENTS: dict[str, _Decode] = {
-    "token_count": Decoder(_Line[TokenCount]).decode,
+    "token_count": _read_tokens,
     "user_message": Decoder(_Line[UserMessage]).decode,
     "thread_name_updated": Decoder(_Line[ThreadName]).decode,
     "thread_goal_updated": Decoder(_Line[ThreadGoal]).decode,
@@ -114,18 +126,43 @@ _EVENTS: dict[str, _Decode] = {
 _KNOWN_TYPES = frozenset({"response_item", "event_msg", "compacted", *_LINES})
 
 
-def decode(line: memoryview) -> Item | None:
+def outlines(text: Text, count: int) -> list[Outline] | None:
+    """What each of `count` lines is, seen in one go; None if they have to be taken one by one.
+
+    Each must begin with `{` and end with `}`: within JSON no newline can stand between those, so
+    each line holds at least one value, and if there are `count` of them, just one.
+    """
+    try:
+        found = _outlines(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if len(found) == count else None
+
+
+def relevant(found: Iterable[Outline]) -> Iterator[tuple[int, Outline]]:
+    """Those lines, by their number, on which a row may depend."""
+    for number, outline in enumerate(found):
+        kind = outline.type
+        if kind in _LINES or (kind == "event_msg" and outline.payload.type in _EVENTS):
+            yield number, outline
+
+
+def decode(line: Text, outline: Outline | None = None) -> Item | None:
     """The item in a line; None if it is one that no row depends on.
+
+    `outline` is what is known of it already.
 
     Raises:
         InvalidLine: not an item, or one whose fields are missing or of a wrong type.
     """
     try:
         try:
-            probe = _probe(line)
+            probe = _probe(line) if outline is None else outline
             if probe.type == "response_item":
                 return None
             read = _reader_of(probe.type, probe.payload)
+            if outline is not None and read is _read_tokens:
+                return outline.payload
             return None if read is None else read(line).payload
         except msgspec.ValidationError:
             return _decode_unusual(line)
@@ -133,11 +170,11 @@ def decode(line: memoryview) -> Item | None:
         raise InvalidLine(_reason(error)) from error
 
 
-def _reader_of(kind: str, payload: _Kind) -> _Decode | None:
+def _reader_of(kind: str, payload: _Kind | TokenCount) -> _Decode | None:
     return _EVENTS.get(payload.type) if kind == "event_msg" else _LINES.get(kind)
 
 
-def _decode_unusual(line: memoryview) -> Item | None:
+def _decode_unusual(line: Text) -> Item | None:
     # A type that we do not know may have any payload. Of a payload that is there twice the last
     # one counts, but the first one was tried.
     try:
@@ -150,7 +187,7 @@ def _decode_unusual(line: memoryview) -> Item | None:
     return None if read is None else read(b'{"payload":%b}' % envelope.payload).payload
 
 
-def decode_legacy_header(line: memoryview) -> LegacyHeader | None:
+def decode_legacy_header(line: Text) -> LegacyHeader | None:
     """The bare header that begins a rollout of mid-2025, if that is what this line is."""
     try:
         return None if _bare(line).type else _legacy_header(line)
@@ -158,7 +195,7 @@ def decode_legacy_header(line: memoryview) -> LegacyHeader | None:
         return None
 
 
-def decode_legacy(line: memoryview) -> LegacyMessage | None:
+def decode_legacy(line: Text) -> LegacyMessage | None:
     """The message in a line of a rollout of mid-2025; None for its other items.
 
     Raises:
@@ -183,12 +220,14 @@ def _reason(error: Exception) -> LineError:
     return LineError.FIELDS if isinstance(error, msgspec.ValidationError) else LineError.JSON
 
 
-def refuse_invalid_utf8(line: memoryview) -> None:
+def refuse_invalid_utf8(line: Text) -> None:
     """See that all of a line is UTF-8; the decoder looks at what it keeps only.
 
     Raises:
         InvalidLine: it is not.
     """
+    if isinstance(line, bytes) and line.isascii():
+        return
     start, size = 0, len(line)
     try:
         if size <= _PORTION_BYTES:
@@ -202,6 +241,6 @@ def refuse_invalid_utf8(line: memoryview) -> None:
         raise InvalidLine(LineError.UTF8) from error
 
 
-def is_blank(line: memoryview) -> bool:
+def is_blank(line: Text) -> bool:
     """Whether there is nothing but white space in the line."""
     return not bytes(line).strip()

@@ -7,47 +7,89 @@ from rolloutd.rollout.fold import fold
 from rolloutd.rollout.items import (
     InvalidLine,
     LineError,
+    Outline,
     decode,
     decode_legacy,
     decode_legacy_header,
     is_blank,
+    outlines,
     refuse_invalid_utf8,
+    relevant,
 )
-from rolloutd.rollout.lines import LineReader
-from rolloutd.rollout.opaque import OPAQUE_BYTES, is_opaque
+from rolloutd.rollout.lines import LineReader, Run
 
 
 def fold_lines(reader: LineReader, summary: Summary) -> None:
     """Fold every complete line that the reader gives; count what is skipped, by reason."""
-    lines = errors = blank = 0
-    for line in reader:
-        lines += 1
-        if len(line) >= OPAQUE_BYTES and is_opaque(line):
-            continue
+    folding = _Folding(reader, summary)
+    for run in reader:
+        if not folding.at_once(run):
+            for number in range(len(run.starts)):
+                folding.one(run.line(number))
+    if reader.oversized:
+        _count(summary, LineError.OVERSIZED, reader.oversized)
+    lines = folding.lines + reader.opaque
+    summary.items += lines - folding.errors - folding.blank
+    summary.lines += lines + reader.oversized
+
+
+class _Folding:
+    """What a reader gives, on its way into a summary; counts of lines so far."""
+
+    def __init__(self, reader: LineReader, summary: Summary) -> None:
+        self.lines = self.errors = self.blank = 0
+        self._reader = reader
+        self._summary = summary
+
+    def at_once(self, run: Run) -> bool:
+        """Fold a run whose lines are all plain items, most of which no row depends on.
+
+        Returns whether that is what it is; if not, nothing was done.
+        """
+        if not run.plain or self._summary.legacy:
+            return False
         try:
-            if not reader.ascii:
+            refuse_invalid_utf8(run.text)
+        except InvalidLine:
+            return False
+        found = outlines(run.text, len(run.starts))
+        if found is None:
+            return False
+        before = self.lines
+        for number, outline in relevant(found):
+            self.lines = before + number
+            self.one(run.line(number), outline)
+        self.lines = before + len(found)
+        return True
+
+    def one(self, line: bytes | memoryview, outline: Outline | None = None) -> None:
+        """Fold one line, whatever it is; with its `outline` if it is plainly an item."""
+        summary = self._summary
+        self.lines += 1
+        try:
+            if outline is None:
                 refuse_invalid_utf8(line)
-            item = decode_legacy(line) if summary.legacy else decode(line)
+            item = decode_legacy(line) if summary.legacy else decode(line, outline)
             if item is not None:
                 fold(summary, item)
         except InvalidLine as invalid:
             if is_blank(line):
-                blank += 1
-            elif not (_is_first(summary, reader, lines - blank) and _begins_legacy(line, summary)):
-                errors += 1
+                self.blank += 1
+            elif not (self._is_first() and _begins_legacy(line, summary)):
+                self.errors += 1
                 _count(summary, invalid.reason)
-    if reader.oversized:
-        _count(summary, LineError.OVERSIZED, reader.oversized)
-    summary.items += lines - errors - blank
-    summary.lines += lines + reader.oversized
+
+    def _is_first(self) -> bool:
+        return self.lines - self.blank == 1 and _is_untouched(self._reader, self._summary)
 
 
-def _is_first(summary: Summary, reader: LineReader, lines: int) -> bool:
-    """Whether the line at hand, the `lines`th of this reading, is the file's first."""
-    return lines == 1 and not (summary.items or summary.parse_errors or reader.oversized)
+def _is_untouched(reader: LineReader, summary: Summary) -> bool:
+    """Whether there was nothing in the file so far but what is at hand."""
+    passed_over = reader.opaque or reader.oversized
+    return not (summary.items or summary.parse_errors or passed_over)
 
 
-def _begins_legacy(line: memoryview, summary: Summary) -> bool:
+def _begins_legacy(line: bytes | memoryview, summary: Summary) -> bool:
     try:
         refuse_invalid_utf8(line)
         header = decode_legacy_header(line)
@@ -75,7 +117,7 @@ def fold_tail(reader: LineReader, summary: Summary) -> Summary | None:
         if item is not None:
             fold(summary, item)
     except InvalidLine:
-        if not (_is_first(summary, reader, 1) and _begins_legacy(line, summary)):
+        if not (_is_untouched(reader, summary) and _begins_legacy(line, summary)):
             return None
     summary.items += 1
     return resume

@@ -6,8 +6,6 @@
 
 import os
 import re
-import uuid
-from pathlib import PurePosixPath
 
 from rolloutd.rollout.timestamps import parse_timestamp
 
@@ -29,13 +27,15 @@ def is_rollout_name(name: str) -> bool:
 
 def parse_thread_id(text: str) -> str | None:
     """The UUID in any of the spellings Codex takes, lower case with hyphens; else None."""
-    match = _UUID.fullmatch(text)
-    return None if match is None else str(uuid.UUID(match[0]))
+    if not _UUID.fullmatch(text):
+        return None
+    digits = text.removeprefix("urn:uuid:").strip("{}").replace("-", "").lower()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def identity_from_name(watermark: str) -> tuple[str, int] | None:
     """Thread id and creation time (milliseconds since the epoch, UTC) that a file name tells."""
-    match = _NAME.fullmatch(PurePosixPath(watermark).name)
+    match = _NAME.fullmatch(watermark.rpartition("/")[2])
     if match is None:
         return None
     thread_id = parse_thread_id(match["id"])
@@ -84,7 +84,7 @@ def order_of(watermark: str) -> bytes:
 
 def elsewhere(watermark: str) -> tuple[str, ...]:
     """Where Codex would have moved a file to in archiving it, or in taking it out again."""
-    root, name = watermark.split("/", 1)[0], PurePosixPath(watermark).name
+    root, name = watermark.split("/", 1)[0], watermark.rpartition("/")[2]
     match = _NAME.fullmatch(name)
     if root == "sessions":
         return (f"archived_sessions/{name}",)

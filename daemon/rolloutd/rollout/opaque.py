@@ -4,6 +4,9 @@ Most bytes of a rollout are the content of response items, which no row depends 
 is large, begins as Codex writes a response item and ends as one is taken for one: it costs the
 search for its newline. Whether its content is flawless JSON and UTF-8 is left open, and so is
 not counted among the parse errors; anything less plain is decoded like every other line.
+
+A line that does not fit into a reader's buffer is let go of by its beginning alone, so that
+memory does not grow with what nobody looks at.
 """
 
 import re
@@ -20,14 +23,16 @@ _END = b"}}"
 # are: of a type that is given twice, the last one counts.)
 _START = b'{"timestamp":"'
 _USUAL = b'","type":"response_item","payload":{"'
-_USUAL_AT = slice(len(_START) + 24, len(_START) + 24 + len(_USUAL))
-_START_AT = slice(len(_START))
+_USUAL_AT = len(_START) + 24
 
 
-def is_opaque(line: memoryview) -> bool:
-    """Whether this line of at least `OPAQUE_BYTES` plainly holds a response item."""
-    if line[-2:] != _END:
-        return False
-    if line[_USUAL_AT] == _USUAL and line[_START_AT] == _START:
+def is_opaque(buffer: bytearray, start: int, end: int) -> bool:
+    """Whether a line, of at least `OPAQUE_BYTES`, plainly holds a response item."""
+    return buffer.endswith(_END, start, end) and begins_opaque(buffer, start, end)
+
+
+def begins_opaque(buffer: bytearray, start: int, end: int) -> bool:
+    """Whether a line, of which there may be more, begins as one that holds a response item."""
+    if buffer.startswith(_USUAL, start + _USUAL_AT, end) and buffer.startswith(_START, start):
         return True
-    return _HEAD.match(line) is not None
+    return _HEAD.match(buffer, start, end) is not None

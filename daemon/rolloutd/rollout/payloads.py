@@ -95,6 +95,7 @@ class TokenInfo(Struct, gc=False):
 class TokenCount(Struct, gc=False):
     """Payload of a `token_count`."""
 
+    type: str = ""
     info: TokenInfo | None = None
     rate_limits: Unread | None = None
 

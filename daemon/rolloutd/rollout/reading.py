@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 from rolloutd.records import Cursor, FileStamp, Known, Reading, Summary
 from rolloutd.rollout.anchors import anchors_at
-from rolloutd.rollout.discovery import describe_irregular
 from rolloutd.rollout.fold import new_summary
+from rolloutd.rollout.irregular import describe_irregular
 from rolloutd.rollout.line_fold import copy_of, fold_lines, fold_tail
-from rolloutd.rollout.lines import LINE_LIMIT_BYTES, ByteSource, LineReader
+from rolloutd.rollout.lines import BUFFER_BYTES, LINE_LIMIT_BYTES, ByteSource, LineReader
 from rolloutd.rollout.names import encoding_of, is_archived
-from rolloutd.rollout.sources import CompressedError, PlainSource, ZstdSource
+from rolloutd.rollout.sources import CompressedError, PlainSource
 
 # Regular files only, and never waiting for one: a FIFO must not block us.
 OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -150,14 +150,15 @@ class _Reading:
         return Reading(self._path, self._archived, self._encoding, error=error)
 
     def _reader(self, size: int, start: int) -> LineReader:
-        source: ByteSource
+        source = source_of(self._descriptor, self._encoding, size, start)
+        buffer_bytes = BUFFER_BYTES
         if self._encoding == "plain":
-            source = PlainSource(self._descriptor, start, size)
-        else:
-            source = ZstdSource(self._descriptor, size)
+            # Most rollouts, and nearly all that is appended, is less than a buffer: making a
+            # large one took longer than reading. One byte more, so that it is never full.
+            buffer_bytes = min(buffer_bytes, size - start + 1)
         if self._on_bytes is not None:
             source = _Reported(source, self._on_bytes)
-        return LineReader(source, offset=start, limit=self._line_limit)
+        return LineReader(source, offset=start, limit=self._line_limit, buffer_bytes=buffer_bytes)
 
     def _goes_on(self, status: os.stat_result, cursor: Cursor) -> bool:
         # Anchors cannot tell a rewritten middle. Without growth only an untouched file is trusted.
@@ -168,6 +169,15 @@ class _Reading:
             and (stamp.size > before.size or stamp == before)
             and anchors_at(self._descriptor, cursor.offset) == cursor.anchors
         )
+
+
+def source_of(descriptor: int, encoding: str, size: int, start: int = 0) -> ByteSource:
+    """The bytes of an open rollout of this size; a compressed one is always read as a whole."""
+    if encoding == "plain":
+        return PlainSource(descriptor, start, size)
+    from rolloutd.rollout.zstd_source import ZstdSource
+
+    return ZstdSource(descriptor, size)
 
 
 def why_no_thread(summary: Summary) -> str | None:

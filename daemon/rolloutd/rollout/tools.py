@@ -1,6 +1,5 @@
 """Dynamic tools: `session_meta.dynamic_tools` to rows of `thread_dynamic_tools`."""
 
-import json
 import math
 from typing import TypeAlias
 
@@ -64,6 +63,8 @@ def _record(tool: _Tool, group: str | None) -> DynamicTool:
 
 
 def _schema_text(schema: Raw) -> str:
+    import json
+
     # The standard library's reader, for it shows each number as it is written.
     return compact(json.loads(bytes(schema), parse_int=_integer, parse_float=_float))
 

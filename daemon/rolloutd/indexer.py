@@ -1,8 +1,11 @@
 """One rollout file to rows: the only place that turns the one into the other."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import attrgetter
+from types import MappingProxyType
+from typing import TypeAlias
 
 from sqlalchemy import Connection, select
 
@@ -26,6 +29,9 @@ _IDS_AT_ONCE = 200
 # Threads of so many files are merged in portions; those of the last few of them are kept.
 LONG_FILES = 256
 _LONG_KEPT = 16
+
+_Files: TypeAlias = Mapping[str, list[FileSummary]]
+_NOTHING: _Files = MappingProxyType({})
 
 
 class Indexer:
@@ -60,7 +66,7 @@ class Indexer:
         for long_id, portions in self._long.items():
             for path, thread_id in whose.items():
                 (portions.put if thread_id == long_id else portions.remove)(path)
-        self.merge_threads(connection, affected)
+        self._merge_threads(connection, affected, _by_thread(readings))
 
     def bind(self, connection: Connection) -> None:
         """Say whose index this is; what rests on another home or provider is merged again."""
@@ -77,33 +83,39 @@ class Indexer:
 
     def merge_threads(self, connection: Connection, thread_ids: Iterable[str]) -> None:
         """Merge these threads again; those that have no file any more are dropped."""
+        self._merge_threads(connection, thread_ids, {})
+
+    def _merge_threads(
+        self, connection: Connection, thread_ids: Iterable[str], read: _Files
+    ) -> None:
         for ids in _portions(sorted(thread_ids)):
-            write_threads(connection, *self.merged(connection, ids))
+            write_threads(connection, *self.merged(connection, ids, read))
 
     def merged(
-        self, connection: Connection, thread_ids: Collection[str]
+        self, connection: Connection, thread_ids: Collection[str], read: _Files = _NOTHING
     ) -> tuple[list[ThreadRecord], set[str]]:
         """The records that stored summaries make of these threads, and the ids without a file.
 
+        `read` are files, stored already, of which the database need not be asked again.
         A thread of whose files no summary can be read is in neither.
         """
         names = names_of(connection, thread_ids)
         gone = set(thread_ids)
         records = []
-        for thread_id, files in self._files_of(connection, thread_ids):
+        for thread_id, files in self._files_of(connection, thread_ids, read):
             gone.remove(thread_id)
             if files:
                 records.append(self._merged(files, names.get(thread_id)))
         return records, gone
 
     def _files_of(
-        self, connection: Connection, ids: Collection[str]
+        self, connection: Connection, ids: Collection[str], read: _Files
     ) -> Iterator[tuple[str, list[FileSummary]]]:
         """The files of each thread that has any, those of long ones summed up in portions."""
         counts = file_counts(connection, ids, LONG_FILES)
         short = [thread_id for thread_id in ids if thread_id not in counts]
         return chain(
-            files_of(connection, short),
+            _together({each: read[each] for each in short if each in read}, connection, short),
             ((each, self._totals(connection, each, count)) for each, count in counts.items()),
         )
 
@@ -120,6 +132,30 @@ class Indexer:
         return merge(
             files, home=self._home, default_provider=self._default_provider, session_name=name
         )
+
+
+def _by_thread(readings: Iterable[Reading]) -> _Files:
+    """The files that were read, by their thread."""
+    files: dict[str, list[FileSummary]] = {}
+    for reading in readings:
+        thread_id, cursor = reading.summary.thread_id, reading.cursor
+        if reading.error is None and thread_id is not None and cursor is not None:
+            file = FileSummary(
+                reading.path, reading.archived, cursor.stamp.mtime_ns, reading.summary
+            )
+            files.setdefault(thread_id, []).append(file)
+    return files
+
+
+def _together(
+    read: _Files, connection: Connection, ids: Collection[str]
+) -> Iterator[tuple[str, list[FileSummary]]]:
+    """The files of each thread that has any, in the order of their watermarks."""
+    known = [file.path for files in read.values() for file in files]
+    stored = dict(files_of(connection, ids, known))
+    for thread_id in read.keys() | stored.keys():
+        files = [*read.get(thread_id, ()), *stored.get(thread_id, ())]
+        yield thread_id, sorted(files, key=attrgetter("path"))
 
 
 def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -134,8 +134,9 @@ def normalise_path(path: str) -> str:
     """`path` without `.`, `..`, doubled and trailing slashes; nothing on disk is looked at."""
     if not path:
         return path
+    normal = posixpath.normpath(path)
     # POSIX gives two leading slashes a meaning of their own; here they are one.
-    return re.sub(r"\A//+", "/", posixpath.normpath(path))
+    return normal[1:] if normal.startswith("//") else normal
 
 
 def _only_item(value: object) -> tuple[str, object]:

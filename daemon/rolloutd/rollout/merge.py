@@ -120,4 +120,8 @@ def _tools(summaries: Sequence[Summary]) -> tuple[DynamicTool, ...]:
 
 def _earliest(summaries: Sequence[Summary], value_of: Callable[[Summary], _T | None]) -> _T | None:
     """The first value that is there, in the order given."""
-    return next((value for summary in summaries if (value := value_of(summary)) is not None), None)
+    for summary in summaries:
+        value = value_of(summary)
+        if value is not None:
+            return value
+    return None

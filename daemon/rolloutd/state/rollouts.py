@@ -79,16 +79,16 @@ def threads_of(connection: Connection, paths: Collection[str]) -> set[str]:
 
 
 def files_of(
-    connection: Connection, thread_ids: Collection[str]
+    connection: Connection, thread_ids: Collection[str], known: Collection[str] = ()
 ) -> Iterator[tuple[str, list[FileSummary]]]:
-    """The files of each thread that has any, in the order of their watermarks.
+    """The files of each thread that has any but those `known`, in the order of their watermarks.
 
     Without those whose summary another version wrote in a form that we cannot read: they are
     read again before long.
     """
     found = connection.execute(
         select(rollouts.c.thread_id, *_FILE)
-        .where(among(rollouts.c.thread_id, thread_ids))
+        .where(among(rollouts.c.thread_id, thread_ids), ~among(rollouts.c.path, known))
         .order_by(rollouts.c.thread_id, rollouts.c.path)
     )
     for thread_id, rows in groupby(found, key=lambda row: row.thread_id):

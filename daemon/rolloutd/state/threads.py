@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
@@ -17,7 +18,7 @@ from rolloutd.state.schema import (
 )
 from rolloutd.state.upsert import Upsert
 
-_upsert = Upsert(threads)
+_upsert = Upsert(threads, attrgetter)
 _upsert_edges = Upsert(thread_spawn_edges)
 _COLUMNS = tuple(column.name for column in threads.columns)
 
@@ -27,7 +28,7 @@ def write_threads(
 ) -> None:
     """Make the tables say what the records say, and nothing of the threads that are gone."""
     ids = [record.id for record in records] + list(gone)
-    _upsert(connection, [thread_row(record) for record in records])
+    _upsert(connection, records)
     connection.execute(
         delete(thread_dynamic_tools).where(among(thread_dynamic_tools.c.thread_id, ids))
     )

@@ -1,6 +1,6 @@
 """Insert-or-replace of many rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -16,7 +16,8 @@ class Upsert:
     of rows, and preparing each anew took as long as SQLite itself.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, getter: Callable[..., Any] = itemgetter) -> None:
+        """Take a row's values with `itemgetter`, or with `attrgetter` where rows are objects."""
         statement = insert(table)
         keys = [column.name for column in table.primary_key]
         changes = {
@@ -29,11 +30,9 @@ class Upsert:
         )
         assert compiled.positiontup is not None
         self._sql = str(compiled)
-        self._values: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(
-            *compiled.positiontup
-        )
+        self._values = getter(*compiled.positiontup)
 
-    def __call__(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    def __call__(self, connection: Connection, rows: Sequence[Any]) -> None:
         """Write the rows; each has a value for every column."""
         if rows:
             connection.exec_driver_sql(self._sql, [self._values(row) for row in rows])

@@ -72,6 +72,7 @@ class Backfill:
     ) -> None:
         self._database = database
         self._home = codex_home
+        self._pool = pool
         self._observer = observer
         self._terms = terms
         self._stopping = stopping
@@ -153,6 +154,8 @@ class Backfill:
         passed = None
         if work is not Work.RECONCILE:
             passed = self._pass(lease, discovery)
+            # What is read from here on is little: the memory is better used by the second look.
+            self._pool.end()
             # Files may have changed behind the watermark meanwhile.
             del discovery
             discovery = self._discover()

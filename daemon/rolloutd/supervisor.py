@@ -1,5 +1,6 @@
 """The composition root: opens, starts, orders and closes everything that lives long."""
 
+import gc
 import logging
 import signal
 from collections.abc import Collection, Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
+_GARBAGE = 2000
 
 
 class StopRequest:
@@ -102,6 +104,9 @@ def _backfill_once(
     from rolloutd.backfill import Backfill
     from rolloutd.state.database import StateDatabase
 
+    # All is imported, and stays; from here on there is garbage, which takes room until it is found.
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
     with StateDatabase.open_writer(settings.database) as database:
         backfill = Backfill(
             database,

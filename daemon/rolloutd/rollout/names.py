@@ -47,7 +47,7 @@ def identity_from_name(watermark: str) -> tuple[str, int] | None:
 
 def segment_of(watermark: str) -> str | None:
     """The id of the segment that a file name tells; None for a file that continues none."""
-    match = _NAME.fullmatch(PurePosixPath(watermark).name)
+    match = _NAME.fullmatch(watermark.rpartition("/")[2])
     return match["segment"].lower() if match is not None and match["segment"] else None
 
 

@@ -104,7 +104,10 @@ def _signed(number: int) -> int:
 
 
 def _nearest(nanoseconds: int) -> int:
-    return max(-(2**63), min(nanoseconds, 2**63 - 1))
+    # For every file at every look, and nearly never anything else than what was given.
+    if -(2**63) <= nanoseconds < 2**63:
+        return nanoseconds
+    return -(2**63) if nanoseconds < 0 else 2**63 - 1
 
 
 class Cursor(Struct, frozen=True):

@@ -184,7 +184,7 @@ def asked_of_files(
     from rolloutd.scratch import read_from_files
 
     with ReaderPool(str(home)) as pool, ExitStack() as shown:
-        observer = shown.enter_context(progress_bar())
+        observer = shown.enter_context(progress_bar("reading"))
         batches = Batches(pool, observer, Terms().batch_size, stopping=lambda: False)
         with read_from_files(home, default_provider, batches, observer, paths) as reader:
             shown.close()

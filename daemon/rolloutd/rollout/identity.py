@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from rolloutd.records import Summary
-from rolloutd.rollout.discovery import describe_irregular
 from rolloutd.rollout.fold import new_summary
+from rolloutd.rollout.irregular import describe_irregular
 from rolloutd.rollout.line_fold import fold_lines, fold_tail
 from rolloutd.rollout.lines import ByteSource, LineReader, Run
 from rolloutd.rollout.names import encoding_of

@@ -153,6 +153,8 @@ def rows_of_rolloutd(home: Path, database: Path) -> Rows:
             [dict(row) for row in connection.execute(f"SELECT * FROM {table}")]
             for table in ("threads", "thread_dynamic_tools", "thread_spawn_edges")
         )
+    for row in threads:
+        del row["source_class"]  # Ours alone: by `source`, which is judged.
     return _joined(home.resolve(), threads, tools, edges)
 
 

@@ -52,6 +52,7 @@ FLOORS = (
     ),
     ("rolloutd.mending", "rolloutd.monitor", "rolloutd.verify"),
     ("rolloutd.places", "rolloutd.table", "rolloutd.terminal"),
+    ("rolloutd.quick_settings",),
     (
         "rolloutd.settings",
         "rolloutd.logs",
@@ -148,9 +149,9 @@ def test_only_the_indexer_knows_both_format_and_database() -> None:
 
 
 def test_the_environment_is_read_in_one_place() -> None:
-    # places: the part of the settings that is read quickly; logs: whether the journal listens;
-    # terminal: whether there are to be colours.
-    allowed = {"rolloutd.settings", "rolloutd.places", "rolloutd.logs", "rolloutd.terminal"}
+    # logs: whether the journal listens; terminal: whether there are to be colours.
+    names = ("settings", "quick_settings", "places", "logs", "terminal")
+    allowed = {f"rolloutd.{name}" for name in names}
     for module, path in MODULES.items():
         if module not in allowed:
             text = path.read_text()

@@ -1,30 +1,17 @@
-"""The three settings that say where things are, and a quick reading of these alone.
+"""Where things are: the home, the database, the provider, and the rules for these settings.
 
-The rules for them are here, and `rolloutd.settings` follows them too. Its validation takes three
-times as long to import as a list takes to print; so where nothing else is set, and nothing about
-these three is odd, a command that only reads does without. All that is odd is left to the whole
-of the settings to judge.
+Quick to import; `rolloutd.settings` and `rolloutd.quick_settings` both follow them.
 """
 
 import os
-import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from rolloutd.errors import ConfigurationError
 
 ENV_PREFIX = "ROLLOUTD_"
 DEFAULT_PROVIDER = "openai"
-
-_KEYS = ("codex_home", "database", "model_provider")
-_VARIABLES = {ENV_PREFIX + key.upper(): key for key in _KEYS}
-
-
-class _Odd(Exception):
-    """Something that the whole of the settings has to judge."""
 
 
 @dataclass(frozen=True)
@@ -39,59 +26,6 @@ class Places:
     def model_provider(self) -> str:
         """As it was set, else Codex's own; read when it is asked for."""
         return self.given_provider or codex_provider(self.codex_home)
-
-
-def quick_places(overrides: Mapping[str, Any]) -> Places | None:
-    """What `load_settings` would say of these three, or None where only that can tell.
-
-    Raises:
-        ConfigurationError: what `load_settings` raises, too.
-    """
-    try:
-        given = _file_values() | _environment_values()
-        given |= {key: value for key, value in overrides.items() if value is not None}
-        home, database = given.get("codex_home"), given.get("database")
-        home = default_home() if home is None else resolved_home(Path(home))
-        database = default_database() if database is None else absolute_database(Path(database))
-        if given.get("model_provider") == "":
-            return None
-        refuse_inside(utf8(database), utf8(home))
-    except (_Odd, OSError, ValueError):
-        return None
-    return Places(home, database, given.get("model_provider"))
-
-
-def _environment_values() -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    codex = os.environ.get("CODEX_HOME")
-    if codex:
-        values["codex_home"] = codex
-    for variable, value in os.environ.items():
-        if not variable.upper().startswith(ENV_PREFIX):
-            continue
-        if variable not in _VARIABLES:
-            raise _Odd
-        if value:
-            values[_VARIABLES[variable]] = value
-    return values
-
-
-def _file_values() -> dict[str, Any]:
-    path = config_path()
-    if path is None:
-        return {}
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return {}
-    if not stat.S_ISREG(status.st_mode):
-        raise _Odd
-    import tomllib
-
-    values = tomllib.loads(path.read_bytes().decode())
-    if any(key not in _KEYS or not isinstance(value, str) for key, value in values.items()):
-        raise _Odd
-    return values
 
 
 def default_home() -> Path:

@@ -1,7 +1,7 @@
 """The settings: command line over environment over `config.toml` over defaults.
 
-With `rolloutd.places`, the only reader of settings. Everything below the command line and the
-supervisor receives values.
+The only reader of settings, but for `rolloutd.quick_settings`. Everything below the command line
+and the supervisor receives values.
 """
 
 import os

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from rolloutd.commands.options import read_places
 from rolloutd.errors import RolloutdError
-from rolloutd.places import quick_places
 from rolloutd.sources import CLASSES, LABELS
 from rolloutd.state.lookups import words_beginning
 from rolloutd.state.reader import StateReader
@@ -38,9 +38,7 @@ def complete_thread(incomplete: str) -> list[tuple[str, str]]:
 
 
 def _threads(incomplete: str) -> Iterator[tuple[str, str]]:
-    places = quick_places({})
-    if places is None:
-        return
+    places = read_places({})
     with StateReader.open(places.database) as reader:
         known = words_beginning(reader, incomplete, _OFFERED)
     told: dict[str, str] = {}

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
-from rolloutd.commands.options import read_settings
+from rolloutd.commands.options import read_places, read_settings
 from rolloutd.commands.output import warn
 from rolloutd.errors import RolloutdError, WorkHeld
-from rolloutd.places import Places, quick_places
 from rolloutd.state.faults import DatabaseAbsent
 from rolloutd.state.lookups import Progress, progress_of
 from rolloutd.state.reader import StateReader
@@ -29,7 +28,7 @@ class Index:
         self._overrides = overrides
         self._from_files = from_files
         self._has_told = False
-        self.places = _places(overrides)
+        self.places = read_places(overrides)
 
     @contextmanager
     def database(self) -> Iterator[StateReader | None]:
@@ -102,14 +101,6 @@ class Index:
         self._has_told = True
         if doubt is not None:
             warn(doubt)
-
-
-def _places(overrides: Mapping[str, Any]) -> Places:
-    places = quick_places(overrides)
-    if places is None:
-        settings = read_settings(**overrides)
-        places = Places(settings.codex_home, settings.database, settings.model_provider)
-    return places
 
 
 def _doubt(progress: Progress, now: float) -> str | None:

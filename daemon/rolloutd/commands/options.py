@@ -1,8 +1,12 @@
 """The options that several commands share, and the settings that come of them."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from rolloutd.places import Places
+from rolloutd.quick_settings import quick_places
 
 if TYPE_CHECKING:
     from rolloutd.settings import Settings
@@ -48,3 +52,16 @@ def read_settings(**overrides: Any) -> "Settings":
     settings = load_settings(overrides)
     configure_logging(settings.log_level, settings.log_format)
     return settings
+
+
+def read_places(overrides: Mapping[str, Any]) -> Places:
+    """Of the settings, with these options before all else, what one needs who only reads.
+
+    Raises:
+        ConfigurationError: see `load_settings`.
+    """
+    places = quick_places(overrides)
+    if places is None:
+        settings = read_settings(**overrides)
+        places = Places(settings.codex_home, settings.database, settings.model_provider)
+    return places

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rolloutd.errors import ConfigurationError
-from rolloutd.places import Places, config_path, quick_places
+from rolloutd.places import Places, config_path
+from rolloutd.quick_settings import quick_places
 from rolloutd.settings import load_settings
 
 HOMES = ("{user}/codex", "{user}/link", "~/codex", "relative", "~no-such-user/x", "{user}/loop", "")
@@ -23,6 +24,14 @@ VARIABLES = {
     "ROLLOUTD_DATABASE": (*DATABASES, "{user}/link/s.sqlite", ""),
     "ROLLOUTD_MODEL_PROVIDER": PROVIDERS,
     "ROLLOUTD_WATCH": ("poll", "often", ""),
+    "ROLLOUTD_LOG_LEVEL": ("info", "loud", "INFO"),
+    "ROLLOUTD_LOG_FORMAT": ("json", "xml"),
+    "ROLLOUTD_METRICS_PORT": ("0", "off", "9746", "65535", "65536", "-1", " 1", "1.5", "07", "²"),
+    "ROLLOUTD_METRICS_HOST": ("localhost", ""),
+    "ROLLOUTD_BACKFILL_BATCH_SIZE": ("1", "9999", "10000", "10001", "0"),
+    "ROLLOUTD_BACKFILL_LEASE_SECONDS": ("1", "0.5", "0", "nan"),
+    "ROLLOUTD_BACKFILL_WAIT_SECONDS": ("0", "5", "inf"),
+    "ROLLOUTD_RECONCILE_SECONDS": ("1", "0.5", "9999"),
     "rolloutd_database": ("{user}/lower.sqlite",),
     "ROLLOUTD_NO_SUCH": ("1",),
     "XDG_STATE_HOME": ("{user}/state", "relative", ""),
@@ -39,6 +48,15 @@ FILES = (
     "codex_home = 7",
     'watch = "poll"',
     'watch = "often"',
+    "watch = true",
+    "metrics_port = 9746",
+    "metrics_port = true",
+    'metrics_port = "off"\nbackfill_batch_size = "7"\nreconcile_seconds = 5',
+    "metrics_port = 70000",
+    "backfill_wait_seconds = 1.5",
+    "log_level = 2026-01-01",
+    "metrics_host = 7",
+    "[watch]",
     "batch = 5",
     "= 5",
     'model_provider = "a"\rdatabase = "b"',
@@ -158,11 +176,13 @@ def test_the_quick_reading_says_what_the_whole_says_or_nothing(
         {"CODEX_HOME": "{user}/link", "ROLLOUTD_DATABASE": "~/s.sqlite"},
         {"ROLLOUTD_MODEL_PROVIDER": "mine", "XDG_STATE_HOME": "{user}/state"},
         {"ROLLOUTD_DATABASE": "", "CODEX_HOME": ""},
+        {"ROLLOUTD_METRICS_PORT": "9747", "ROLLOUTD_LOG_FORMAT": "json"},
     ],
 )
 def test_what_is_usual_is_read_quickly(user: Path, values: dict[str, str]) -> None:
     values = {name: value.replace("{user}", str(user)) for name, value in values.items()}
-    put(config_path(), 'codex_home = "~/codex"\nmodel_provider = "in-file"')
+    text = 'codex_home = "~/codex"\nmodel_provider = "in-file"\nmetrics_port = 9999\nwatch = "poll"'
+    put(config_path(), text)
     with environment(values):
         found = quick({})
         assert found is not None
@@ -171,17 +191,17 @@ def test_what_is_usual_is_read_quickly(user: Path, values: dict[str, str]) -> No
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ROLLOUTD_LOG_LEVEL", "info"), ("ROLLOUTD_NO_SUCH", ""), ("Rolloutd_Database", "/x")],
+    [("ROLLOUTD_LOG_LEVEL", "INFO"), ("ROLLOUTD_NO_SUCH", ""), ("Rolloutd_Database", "/x")],
 )
 @pytest.mark.usefixtures("user")
-def test_what_else_is_set_is_for_the_whole_to_judge(name: str, value: str) -> None:
+def test_what_is_doubtful_is_for_the_whole_to_judge(name: str, value: str) -> None:
     with environment({name: value}):
         assert quick({}) is None
 
 
-@pytest.mark.parametrize("text", ['watch = "poll"', "= 5", "codex_home = 7"])
+@pytest.mark.parametrize("text", ['watch = "often"', "= 5", "codex_home = 7", "x = 1"])
 @pytest.mark.usefixtures("user")
-def test_a_file_that_says_more_is_for_the_whole_to_judge(text: str) -> None:
+def test_a_doubtful_file_is_for_the_whole_to_judge(text: str) -> None:
     put(config_path(), text)
     assert quick({}) is None
 

@@ -58,7 +58,7 @@ def test_a_list_imports_nothing_heavy(place: Place, arguments: tuple[str, ...]) 
 
 @pytest.mark.parametrize("command", ["path", "show"])
 def test_one_thread_takes_the_format_and_no_more(place: Place, command: str) -> None:
-    assert imported(place, command, thread_id(1)) & HEAVY == {"msgspec", "zstandard"}
+    assert imported(place, command, thread_id(1)) & HEAVY == {"msgspec"}
 
 
 def commands() -> dict[str, Any]:

@@ -116,7 +116,12 @@ class Settings(BaseSettings):
         # What depends on the home, or on the user's folders, has no constant default.
         home = values.get("codex_home")
         if home is None:
-            home = values["codex_home"] = default_home()
+            home = default_home()
+        elif isinstance(home, str | Path):
+            # As Codex does with a home that it is given: links in its path are resolved.
+            with suppress(ValueError):
+                home = resolved_home(Path(home))
+        values["codex_home"] = home
         if "database" not in values:
             values["database"] = default_database()
         if "model_provider" not in values:
@@ -129,8 +134,9 @@ class Settings(BaseSettings):
 
     @field_validator("codex_home")
     @classmethod
-    def _resolved(cls, path: Path) -> Path:
-        return resolved_home(path)
+    def _resolvable(cls, path: Path) -> Path:
+        resolved_home(path)
+        return path
 
     @field_validator("database")
     @classmethod

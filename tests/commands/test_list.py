@@ -11,6 +11,7 @@ import pytest
 
 from tests.oracle.cases_build import meta, tokens, turn, user
 from tests.running import BOUND_SECONDS, Done, Place, change, dump, rows, thread_id, watermark
+from tests.state.test_database import without_privileges
 
 OLD = 1_700_000_000
 
@@ -198,6 +199,16 @@ def test_what_cannot_be_mended_is_left_out_all_the_same(place: Place) -> None:
     done = place.run("list", "--json")
     assert listed(done) == [thread_id(1)]
     assert "left to the holder of the work to mend (process 17 on elsewhere" in done.stderr
+
+
+def test_a_database_that_may_not_be_written_is_read(place: Place) -> None:
+    """What is stale is left out; that it could not be mended is told."""
+    (place.home / watermark(2)).unlink()
+    place.database.chmod(0o400)
+    place.database.parent.chmod(0o500)
+    done = place.run("list", "--json", prefix=without_privileges())
+    assert listed(done) == [thread_id(1)]
+    assert done.stderr.startswith("rolloutd: 1 row was wrong about its file, and could not be")
 
 
 def on_a_terminal(place: Place, *arguments: str, **environment: str) -> str:

@@ -43,7 +43,7 @@ def path(
 
     \b
     Examples:
-      less "$(rolloutd path 0199a213)"
+      tail -n 1 "$(rolloutd path 0199a213)"
       cp "$(rolloutd path 'fix the login')" .
     """  # noqa: D301
     overrides = {"codex_home": codex_home, "database": database, "model_provider": model_provider}

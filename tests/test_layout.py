@@ -40,7 +40,7 @@ FLOORS = (
     ),
     ("rolloutd.upkeep",),
     ("rolloutd.refresh", "rolloutd.watch", "rolloutd.drift", "rolloutd.telling"),
-    ("rolloutd.reconcile",),
+    ("rolloutd.reconcile", "rolloutd.lag"),
     ("rolloutd.follow", "rolloutd.scratch", "rolloutd.search"),
     ("rolloutd.steady",),
     (

@@ -8,6 +8,7 @@ from rolloutd.batches import Batches, Observer
 from rolloutd.errors import HomeUnavailable
 from rolloutd.indexer import Indexer
 from rolloutd.meter import UNMETERED, Drift, Meter
+from rolloutd.records import PARSER_VERSION
 from rolloutd.refresh import Chosen, Refresh
 from rolloutd.rollout.discovery import Discovery, discover
 from rolloutd.staleness import has_changed, is_only_outdated, offset_of
@@ -20,7 +21,7 @@ from rolloutd.state.lease import Lease
 class Reconciled:
     """Files that were compared, indexed because they had changed, and dropped.
 
-    `drift` says of each file that did not equal its row in which way.
+    `drift` says of each file that has changed since its row was written in which way.
     """
 
     scanned: int
@@ -70,7 +71,11 @@ class Reconcile:
                     leaves_outdated and is_only_outdated(candidate, row)
                 ):
                     unread -= offset_of(candidate, row)
-                    drift[path] = "stale"
+                    if row.parser_version == PARSER_VERSION:
+                        drift[path] = "stale"
+                    else:
+                        # It is to be read again whether it has changed or not.
+                        del drift[path]
                 else:
                     unread -= candidate.size
                     del to_read[path], drift[path]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rolloutd.batches import Batches, Observer, Outcome, Stopped, Terms
+from rolloutd.batches import Batches, Observer, Stopped, Terms
 from rolloutd.drift import Drifts
 from rolloutd.follow import Followed, Follower
 from rolloutd.hints import Hints, Mailbox
 from rolloutd.indexer import Indexer
+from rolloutd.lag import Lag
 from rolloutd.meter import UNMETERED, Meter
 from rolloutd.reconcile import Reconcile
 from rolloutd.rollout.discovery import Discovery, discover
@@ -69,9 +70,16 @@ class Steady:
         self._reconcile_seconds = keeping.reconcile_seconds
         self._pool = pool
         self._indexer = indexer = Indexer(str(home), keeping.default_provider)
-        batches = partial(Batches, pool, observer, batch_size, self._is_stopping, meter=meter)
-        light = batches(committed=self._see_lag)
-        heavy = batches(self._turn_meanwhile, committed=self._see_lag)
+        batches = partial(
+            Batches,
+            pool,
+            observer,
+            batch_size,
+            self._is_stopping,
+            committed=Lag(progress, meter).see,
+            meter=meter,
+        )
+        light, heavy = batches(), batches(self._turn_meanwhile)
         self._meter = meter
         self._follower = Follower(database, home, indexer, light, meter)
         self._heavy_follower = Follower(database, home, indexer, heavy, meter)
@@ -142,19 +150,6 @@ class Steady:
         self._wants_reconcile |= followed.obscure
         if followed.indexed or followed.gone:
             self._is_dirty = True
-
-    def _see_lag(self, batch: list[Outcome]) -> None:
-        now, began = time.time(), self._progress.last_reconcile_began
-        lags = [
-            # What was not there when everything was last compared was brought by a rename since.
-            max(0.0, now - max(candidate.stamp.ctime_ns / 1e9, began))
-            for candidate, reading in batch
-            if candidate.stamp is not None and reading is not None
-        ]
-        for lag in lags:
-            self._meter.lagged(lag)
-        if lags:
-            self._progress.lag = max(lags)
 
     def _index_heavy(self) -> None:
         hints, self._heavy = Hints(files=self._heavy), {}

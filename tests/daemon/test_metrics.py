@@ -16,7 +16,7 @@ from tests.daemon.scraping import ask, promtool, scrape
 from tests.daemon.tree import NUMBERS, Step, Tree
 from tests.metrics.samples import Samples, called_for, content_of, series
 from tests.oracle.cases_build import event, meta, named, tokens, turn, user
-from tests.running import BOUND_SECONDS, Place, rows, wait_until, watermark
+from tests.running import BOUND_SECONDS, Place, change, rows, wait_until, watermark
 
 SEED = int(os.environ.get("TESTS_SEED") or random.SystemRandom().getrandbits(32))
 QUICK: dict[str, Any] = {"ROLLOUTD_RECONCILE_SECONDS": "1"}
@@ -188,6 +188,12 @@ def test_drift_is_what_no_event_tells_of(place: Place) -> None:
             append(path, tokens(count))
             place.thread(100 + count)
             wait_until(lambda: len(rows(place.database, "SELECT 1 FROM threads")) > count, "seen")  # noqa: B023
+        # Nor is what has to be read again for another reason.
+        change(place.database, "UPDATE rollouts SET parser_version = 99")
+        wait_until(
+            lambda: not rows(place.database, "SELECT 1 FROM rollouts WHERE parser_version = 99"),
+            "all is read again",
+        )
         assert drift_of(daemon) == {"missing": 0, "stale": 0, "gone": 0}
         # inotify(7) tells nothing of what is written through a mapping.
         with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:

@@ -58,11 +58,11 @@ def test_it_can_be_turned_off(place: Place) -> None:
 
 def test_options_come_first(place: Place) -> None:
     with place.started(
-        "run", "--metrics-host", "::1", "--metrics-port", "0", ROLLOUTD_METRICS_PORT="off"
+        "run", "--metrics-host", "localhost", "--metrics-port", "0", ROLLOUTD_METRICS_PORT="off"
     ) as process:
         daemon = Daemon(place, process, place.root / "log")  # type: ignore[arg-type]
         wait_until(lambda: daemon.state and daemon.state.metrics, "it listens")
-        assert address_of(daemon)[0] == "::1"
+        assert address_of(daemon)[0] == "localhost"
         assert ask(daemon, "/healthz").status == 200
     refused = place.run("run", "--metrics-port", "65536")
     assert refused.code == 78

@@ -10,13 +10,7 @@ from dataclasses import replace
 
 from rolloutd.backfill import Backfill, describe_holder
 from rolloutd.batches import Stopped
-from rolloutd.errors import (
-    DatabaseRefused,
-    DatabaseUnavailable,
-    HomeUnavailable,
-    RolloutdError,
-    WorkHeld,
-)
+from rolloutd.errors import DatabaseRefused, DatabaseUnavailable, HomeUnavailable, WorkHeld
 from rolloutd.hints import Mailbox
 from rolloutd.meter import UNMETERED, Meter
 from rolloutd.readiness import Phase
@@ -34,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 1.0
 _BACKOFF_SECONDS = (0.1, 5.0)
+_HELD_UP = ("waiting", "failing")
 # Another process's transaction is waited for only so long at a time: we may have to stop.
 _PATIENCE_SECONDS = 0.5
 
@@ -50,7 +45,7 @@ class Monitor:
         self._meter = meter
         # One claim for the daemon's life: what it held before an error, it may go on with.
         self._owner = Owner.this_process()
-        self._said: str | None = None
+        self._said: set[str] = set()
         self._was_open = False
         self._backoff = _BACKOFF_SECONDS[0]
 
@@ -146,7 +141,7 @@ class Monitor:
                 report = backfill.run()
             except HomeUnavailable as error:
                 pool.end()
-                self._wait(str(error))
+                self._wait("home", str(error))
                 self._mailbox.wait(_WAIT_SECONDS)
             except WorkHeld:
                 pass  # `wait` has said so.
@@ -172,7 +167,7 @@ class Monitor:
     def expect(self, files: int, size: int) -> None:  # noqa: ARG002
         """See `Observer`."""
         self._progress.expect(files)
-        if self._progress.phase == "waiting":
+        if self._progress.phase in _HELD_UP:
             self._change("backfill")  # What it waited for is there.
 
     def advance(self, files: int, size: int) -> None:
@@ -182,19 +177,23 @@ class Monitor:
 
     def wait(self, state: BackfillState) -> None:
         """See `Observer`."""
-        self._wait(describe_holder(state))
+        if state.owner is not None and state.owner.token == self._owner.token:
+            state = replace(state, owner=None)  # It is the database that another one has.
+        if state.owner is None and self._progress.phase == "failing":
+            self._progress.beat()  # That has been said.
+        else:
+            self._wait("worker", describe_holder(state))
 
-    def _wait(self, problem: str) -> None:
-        if self._progress.phase != "waiting":
-            self._say(logging.WARNING, f"waiting: {problem}")
+    def _wait(self, topic: str, problem: str) -> None:
+        self._say(topic, f"waiting: {problem}")
         self._progress.problem = problem
         self._enter("waiting")
 
     def _enter(self, phase: Phase) -> None:
         # Trying again is what there is to be done where something has to be waited for.
         self._progress.beat()
-        if phase == "backfill" and self._progress.phase == "waiting":
-            return  # It is tried again, and will mostly end in waiting again.
+        if phase == "backfill" and self._progress.phase in _HELD_UP:
+            return  # It is tried again, and will mostly end as before.
         self._change(phase)
 
     def _change(self, phase: Phase) -> None:
@@ -216,21 +215,20 @@ class Monitor:
         return is_read_only and not self._keeping.database.parent.exists()
 
     def _fail(self, error: Exception) -> None:
-        lost = "another process has taken over the work"
-        problem = str(error) if isinstance(error, RolloutdError) else lost
+        problem = str(error) or "another process has taken over the work"
         self._meter.failed("database")
         self._progress.problem = problem
         self._enter("failing")
-        self._say(logging.WARNING, problem)
+        self._say(type(error).__name__, problem)
 
-    def _say(self, level: int, message: str) -> None:
-        """Say it once in an episode."""
-        if message != self._said:
-            self._said = message
-            _log.log(level, "%s", message)
+    def _say(self, topic: str, message: str) -> None:
+        """Say it, if nothing of this kind was said in this episode."""
+        if topic not in self._said:
+            self._said.add(topic)
+            _log.warning("%s", message)
 
     def _well(self) -> None:
-        self._said = None
+        self._said.clear()
         self._backoff = _BACKOFF_SECONDS[0]
 
     def _set_aside(self, file: tuple[int, int] | None) -> None:

@@ -156,8 +156,3 @@ def append(path: Path, *lines: bytes) -> None:
     """Append lines at once."""
     with path.open("ab") as file:
         file.write(b"".join(line + b"\n" for line in lines))
-
-
-def files_below(folder: Path) -> int:
-    """How many files there are."""
-    return sum(len(files) for _, _, files in os.walk(folder))

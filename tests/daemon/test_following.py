@@ -1,11 +1,13 @@
 """Ordinary life: what changes in the home is in the database before anyone looks."""
 
 import os
+import random
 import shutil
 import signal
 import statistics
 import threading
 import time
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -26,19 +28,25 @@ def tokens_of(place: Place, number: int) -> int:
     return int(found[0][0]) if found else -1
 
 
+def threads(place: Place) -> int:
+    return int(rows(place.database, "SELECT count(*) FROM threads")[0][0])
+
+
 def has_thread(place: Place, number: int) -> bool:
     return bool(rows(place.database, "SELECT 1 FROM threads WHERE id = ?", thread_id(number)))
 
 
 def test_a_new_directory_with_a_file_at_once(place: Place) -> None:
+    """200 of them, at moments that are spread over what the watch does about each."""
+    spread = random.Random(7)
     with living(place) as daemon:
         for number in range(200):
-            place.thread(
-                number,
-                path=f"sessions/2026/{number // 28:02}/{number % 28:02}/"
-                f"{Path(watermark(number)).name}",
-            )
-            wait_until(lambda number=number: has_thread(place, number), "it is seen", 2)  # type: ignore[misc]
+            name = Path(watermark(number)).name
+            place.thread(number, path=f"sessions/2026/{number // 28:02}/{number % 28:02}/{name}")
+            if number % 10 == 9:
+                wait_until(lambda number=number: threads(place) == number + 1, "all are seen", 2)  # type: ignore[misc]
+            else:
+                time.sleep(spread.uniform(0, 0.03))
         assert daemon.state is not None
         assert daemon.state.watch == "native"
         daemon.stop()
@@ -46,14 +54,19 @@ def test_a_new_directory_with_a_file_at_once(place: Place) -> None:
 
 
 def test_appends_show_at_once(place: Place) -> None:
-    path = place.thread(1)
+    numbers = range(4)
+    paths = [place.thread(number) for number in numbers]
     with living(place):
         took = []
-        for count in range(1, 60):
-            append(path, tokens(count))
-            began = time.monotonic()
-            wait_until(lambda count=count: tokens_of(place, 1) == count, "it is seen", 5)  # type: ignore[misc]
-            took.append(time.monotonic() - began)
+        for count in range(1, 31):
+            began = {}
+            for number in numbers:
+                append(paths[number], tokens(count))
+                began[number] = time.monotonic()
+            while began:
+                seen = [each for each in began if tokens_of(place, each) == count]
+                took += [time.monotonic() - began.pop(number) for number in seen]
+                assert time.monotonic() - min(began.values(), default=inf) < 5
         assert statistics.quantiles(took, n=100)[98] < 0.25, sorted(took)[-5:]
 
 
@@ -71,7 +84,7 @@ def test_a_steady_writer_does_not_starve_others(place: Place) -> None:
         writer = threading.Thread(target=write)
         writer.start()
         try:
-            for count in range(1, 20):
+            for count in range(1, 13):
                 append(other, tokens(count))
                 wait_until(lambda count=count: tokens_of(place, 2) == count, "it is seen", 1)  # type: ignore[misc]
         finally:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.living import append, files_below, living, wait_until_true
+from tests.daemon.living import append, living, wait_until_true
 from tests.daemon.scraping import scrape
 from tests.faults.processes import stat_of
 from tests.metrics.samples import series
-from tests.oracle.cases_build import tokens
-from tests.running import Place, dump, rows, wait_until
+from tests.oracle.cases_build import meta, tokens
+from tests.running import Place, dump, rows, thread_id, wait_until, watermark
 from tests.state.test_database import without_privileges
 
 
@@ -96,18 +96,39 @@ def test_names_that_are_not_utf8(place: Place) -> None:
     assert dump(place.database) == place.fresh()
 
 
+def flood(place: Place, files: int) -> None:
+    """Threads of their own, as fast as they can be written."""
+    line = meta().replace(b"@id@", b"%s") + b"\n"
+    for number in range(files):
+        path = place.home / watermark(number)
+        if number % 360 == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        os.write(descriptor, line % thread_id(number).encode())
+        os.close(descriptor)
+
+
+def on_disk(place: Place) -> set[tuple[object, ...]]:
+    """What a row has to say of each file (and a fresh backfill of 30,000 would take long for)."""
+    found: set[tuple[object, ...]] = set()
+    for path in (place.home / "sessions").rglob("*.jsonl"):
+        status, name = path.stat(), path.relative_to(place.home).as_posix()
+        thread = path.stem[-36:]
+        found.add((name, thread, status.st_ino, status.st_size, status.st_mtime_ns, None))
+    return found
+
+
 @pytest.mark.timeout(240)
 def test_more_events_than_the_kernel_keeps(place: Place) -> None:
     place.thread(1)
     with living(place) as daemon:
         daemon.process.send_signal(signal.SIGSTOP)
         wait_until(lambda: (stat_of(daemon.process.pid) or "?")[0] == "T", "it stands still")
-        for number in range(30_000):
-            place.thread(number)
+        flood(place, 30_000)
         daemon.process.send_signal(signal.SIGCONT)
-        wanted = files_below(place.home / "sessions")
-        wait_until(lambda: count(place) == wanted, "all are seen", 60)
-        wait_until_true(place)
+        wait_until(lambda: count(place) == 30_000, "all are seen", 60, pause=0.1)
+        query = "SELECT path, thread_id, inode, size, mtime_ns, error FROM rollouts"
+        assert set(rows(place.database, query)) == on_disk(place)
         assert scrape(daemon)[series("events_lost_total")] >= 1
         daemon.stop()
 

@@ -1,15 +1,14 @@
 """Where file events end: no room for watches, links, folders that move, folders closed to us."""
 
-import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.daemon.living import Daemon, append, living, wait_until_true
+from tests.daemon.mounts import other_side
 from tests.oracle.cases_build import tokens
 from tests.running import Place, dump, rows, thread_id, wait_until, watermark
 from tests.state.test_database import without_privileges
@@ -59,21 +58,6 @@ def watches_of(daemon: Daemon) -> int:
 def is_seen(place: Place, number: int, count: int) -> Callable[[], bool]:
     query = "SELECT 1 FROM threads WHERE id = ? AND tokens_used = ?"
     return lambda: bool(rows(place.database, query, thread_id(number), count))
-
-
-@contextmanager
-def mounted(source: Path, target: Path, kind: str) -> Iterator[None]:
-    """`source` again at `target`, as a file system of that kind: without events of changes below.
-
-    By FUSE, which any user may mount.
-    """
-    if shutil.which("bindfs") is None or not os.access("/dev/fuse", os.R_OK | os.W_OK):
-        pytest.skip("no bindfs, or nothing may be mounted here")
-    subprocess.run(["bindfs", "-o", f"subtype={kind}", source, target], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["fusermount", "-u", "-z", target], check=True)
 
 
 @pytest.mark.parametrize("limit", ["max_inotify_watches", "max_inotify_instances"])
@@ -230,7 +214,7 @@ def test_a_mount_without_events_is_polled(place: Place, tmp_path: Path) -> None:
     source = tmp_path / "source"
     place.home.rename(source)
     place.home.mkdir()
-    with mounted(source, place.home, "sshfs"), living(place) as daemon:
+    with other_side(source, place.home, "sshfs"), living(place) as daemon:
         assert watch_of(daemon) == "poll"
         assert "polling" in place.run("status").stdout
         append(source / watermark(1), tokens(5))
@@ -250,7 +234,7 @@ def test_a_mount_that_has_events_only_of_its_own(place: Place, tmp_path: Path, w
     place.home.mkdir()
     kind = "sshfs" if watch == "native" else "unheard-of"
     environment = {"ROLLOUTD_WATCH": watch, "ROLLOUTD_RECONCILE_SECONDS": "3"}
-    with mounted(source, place.home, kind), living(place, **environment) as daemon:  # type: ignore[arg-type]
+    with other_side(source, place.home, kind), living(place, **environment) as daemon:  # type: ignore[arg-type]
         assert watch_of(daemon) == "native"
         append(place.home / watermark(1), tokens(5))
         wait_until(is_seen(place, 1, 5), "it is seen", SOON_SECONDS)

@@ -393,3 +393,31 @@ def test_a_full_disk_stops_with_a_clear_message_and_the_next_run_goes_on(tmp_pat
     assert "corrupt" not in done.stderr
     place.index()
     assert dump(place.database) == place.fresh()
+
+
+def test_a_log_that_is_deleted_is_noticed_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    with StateDatabase.open_writer(path) as database:
+        database.refuse_other_file()
+        with database.transaction() as connection:
+            connection.execute(text("UPDATE backfill_state SET updated_at = 7"))
+        path.with_name("state.sqlite-wal").unlink()
+        with pytest.raises(DatabaseUnavailable, match="its log was deleted"):
+            database.refuse_other_file()
+    assert rows(path, "SELECT updated_at FROM backfill_state") == [(7,)]
+
+
+def test_what_takes_its_place_is_not_mixed_with_what_was_there(tmp_path: Path) -> None:
+    """SQLite itself takes a log for that of whatever lies beside it."""
+    path, other = tmp_path / "state.sqlite", tmp_path / "other.sqlite"
+    with StateDatabase.open_writer(other):
+        pass
+    before = other.read_bytes()
+    with StateDatabase.open_writer(path) as database:
+        with database.transaction() as connection:
+            connection.execute(text("UPDATE backfill_state SET updated_at = 7"))
+        other.rename(path)
+        with pytest.raises(DatabaseUnavailable, match="deleted or replaced"):
+            database.refuse_other_file()
+    assert [each.name for each in tmp_path.iterdir()] == ["state.sqlite"]
+    assert path.read_bytes() == before

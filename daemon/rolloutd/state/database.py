@@ -1,9 +1,10 @@
 """The open database: its transactions, and what may be wrong with it."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
@@ -17,7 +18,14 @@ from rolloutd.state.faults import (
     explanation,
     refuse_absence,
 )
-from rolloutd.state.file import MAGIC, create_private, identity_of, make_private
+from rolloutd.state.file import (
+    MAGIC,
+    create_private,
+    drop_sidecars,
+    identity_of,
+    make_private,
+    sidecars_of,
+)
 from rolloutd.state.migrate import migrate, revision_of
 from rolloutd.state.revision import refuse_other_revision
 
@@ -34,6 +42,8 @@ class StateDatabase:
         path: Path,
         engine: Engine,
         descriptor: int | None = None,
+        sidecars: Mapping[Path, tuple[int, int]] = MappingProxyType({}),
+        *,
         patience: float = PATIENCE_SECONDS,
         waited: Callable[[], None] | None = None,
     ) -> None:
@@ -43,17 +53,20 @@ class StateDatabase:
         self._engine = engine
         self._file = identity_of(path)
         self._descriptor = descriptor
+        self._sidecars = sidecars
 
     def refuse_other_file(self) -> None:
         """See that the path still leads to the file that was opened; costs next to nothing.
 
         Raises:
-            DatabaseReplaced: to none, or to another one.
+            DatabaseReplaced: to none, or to another one, or its log is not there any more.
             CorruptDatabase: somebody has written something else over it.
             DatabaseUnavailable: it cannot be told.
         """
         if self._file is None or identity_of(self.path) != self._file:
             raise DatabaseReplaced(f"{self.path}: deleted or replaced while it was worked on")
+        if any(identity_of(file) != identity for file, identity in self._sidecars.items()):
+            raise DatabaseReplaced(f"{self.path}: its log was deleted while it was worked on")
         # SQLite itself may not notice for as long as it finds all it needs in its cache and WAL.
         with explained(self.path):
             if self._descriptor is not None and os.pread(self._descriptor, 16, 0) != MAGIC:
@@ -90,14 +103,18 @@ class StateDatabase:
             create_private(path)
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         engine = open_engine(path, writes=True)
+        file, sidecars = identity_of(path), {}
         try:
             with explained(path):
                 migrate(engine, path, patience)
                 use_wal(engine, patience)
                 make_private(path)
-            yield cls(path, engine, descriptor, patience, waited)
+            sidecars = sidecars_of(path)
+            yield cls(path, engine, descriptor, sidecars, patience=patience, waited=waited)
         finally:
             engine.dispose()
+            if identity_of(path) != file:
+                drop_sidecars(sidecars)
             # Only now: closing any descriptor of a file gives up a process's locks on it.
             os.close(descriptor)
 

@@ -111,6 +111,8 @@ def use_wal(engine: Engine, patience: float) -> None:
                     raise
                 time.sleep(0.01)
             else:
+                # SQLite makes the log's files when it looks for the first time.
+                cursor.execute("SELECT 1 FROM sqlite_master").fetchone()
                 return
     finally:
         connection.close()

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +18,19 @@ def identity_of(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def sidecars_of(path: Path) -> dict[Path, tuple[int, int]]:
+    """SQLite's files beside the database that are there, each with its identity."""
+    beside = (path.with_name(path.name + sidecar) for sidecar in _SIDECARS if sidecar)
+    return {file: identity for file in beside if (identity := identity_of(file)) is not None}
+
+
+def drop_sidecars(sidecars: Mapping[Path, tuple[int, int]]) -> None:
+    """Delete those of a database that lies there no more: SQLite takes them for the next one's."""
+    for file, identity in sidecars.items():
+        if identity_of(file) == identity:
+            file.unlink(missing_ok=True)
 
 
 def set_aside(path: Path, file: tuple[int, int] | None) -> Path | None:

@@ -1,6 +1,7 @@
 """Whether a row still says what its file does, and from where on that is to be read."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from rolloutd.records import PARSER_VERSION
 from rolloutd.rollout.discovery import Candidate
@@ -8,13 +9,21 @@ from rolloutd.rollout.messages import Job
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 
+_PORTION = 256
+
 
 def jobs_of(database: StateDatabase, candidates: Iterable[Candidate]) -> Iterator[Job]:
     """What is to be read of those that have no problem, each from where reading stopped."""
-    for candidate in candidates:
-        if candidate.problem is None:
-            with database.reading() as connection:
-                known = rollouts.known(connection, candidate.path)
+    readable = (candidate for candidate in candidates if candidate.problem is None)
+    while portion := list(islice(readable, _PORTION)):
+        with database.reading() as connection:
+            old = rollouts.among_rows(connection, [candidate.path for candidate in portion])
+        for candidate in portion:
+            known = None
+            # Most of many files are new: nothing is asked of each of them.
+            if candidate.path in old:
+                with database.reading() as connection:
+                    known = rollouts.known(connection, candidate.path)
             yield Job(candidate.path, candidate.size, known)
 
 

@@ -160,6 +160,12 @@ def seen(
         yield path, Seen(known, offset or 0, error, parser_version)
 
 
+def among_rows(connection: Connection, paths: Collection[str]) -> set[str]:
+    """Those of these files that have a row."""
+    query = select(rollouts.c.path).where(among(rollouts.c.path, paths))
+    return set(connection.execute(query).scalars())
+
+
 def known(connection: Connection, path: str) -> Known | None:
     """Where reading of a file can go on; None if it has to start over."""
     row = connection.execute(

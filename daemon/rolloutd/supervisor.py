@@ -130,13 +130,19 @@ def run_verify(settings: "Settings", *, deep: bool, repair: bool) -> "Verified":
         Stopped: on SIGTERM or SIGINT.
     """
     from rolloutd.state.faults import CorruptDatabase
+    from rolloutd.state.file import identity_of, set_aside
 
+    file = identity_of(settings.database)
     try:
         return _verify_once(settings, deep=deep, repair=repair)
     except CorruptDatabase as error:
         if not repair:
             raise
         _log.warning("%s", error)
+        # A backfill alone may well not come by what is damaged.
+        target = set_aside(settings.database, file)
+        if target is not None:
+            _log.warning("moved to %s, building a new one", target.name)
         run_backfill(settings, rebuild=False)
         return _verify_once(settings, deep=deep, repair=repair)
 

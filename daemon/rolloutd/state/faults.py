@@ -66,6 +66,9 @@ def explanation(path: Path, error: BaseException | None) -> DatabaseUnavailable:
         return DatabaseUnavailable(f"{path}: {error.strerror}")
     if is_busy(error):
         return DatabaseBusy(f"{path}: another process is writing, and does not end")
+    if _is_undecodable(error):
+        # Without the driver's own words: they quote the text, which may be a prompt's.
+        return CorruptDatabase(f"{path}: holds text that is no UTF-8")
     if error_code(error) not in _CORRUPT:
         return DatabaseUnavailable(f"{path}: {error}")
     if path.suffix in _SUFFIXES or begins_as_database(path):
@@ -82,3 +85,11 @@ def error_code(error: BaseException | None) -> int:
     """SQLite's primary result code of an error; 0 if it is none of SQLite's."""
     code: int = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF
+
+
+def _is_undecodable(error: BaseException | None) -> bool:
+    # SQLite takes any bytes for text, and nobody but damage writes such; the driver's error for
+    # them has no code.
+    return isinstance(error, sqlite3.OperationalError) and str(error).startswith(
+        "Could not decode to UTF-8"
+    )

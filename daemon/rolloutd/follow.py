@@ -2,7 +2,7 @@
 
 import logging
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,9 @@ class Follower:
             Stopped, LeaseLost: see `Batches.read`, `Lease.transaction`.
         """
         done = Followed()
-        present, hidden, absent = self._look(self._named(hints, done), done)
+        named: dict[str, Candidate | None] = dict.fromkeys(map(plain_of, hints.files))
+        named |= self._walked(hints, done)
+        present, hidden, absent = self._look(named, done)
         chosen = self._refresh.choose(present, hidden, light=not heavy)
         refreshed = self._refresh.index(lease, chosen, absent, light=not heavy)
         done.indexed, done.heavy = refreshed.indexed, refreshed.heavy
@@ -88,28 +90,35 @@ class Follower:
             self._indexer.store_names(connection, names)
         return True
 
-    def _named(self, hints: Hints, done: Followed) -> dict[str, None]:
-        """Watermarks to look at, without the ending of compressed ones."""
-        named = dict.fromkeys(map(plain_of, hints.files))
-        for directory in hints.directories:
+    def _walked(self, hints: Hints, done: Followed) -> dict[str, Candidate | None]:
+        """Watermarks below directories, without the ending of compressed ones.
+
+        With what is there, if that is the plain file: it need not be looked at once more.
+        """
+        walked: dict[str, Candidate | None] = {}
+        for directory in _topmost(hints.directories):
             if not _is_real_directory(self._home, directory):
                 continue
             for candidate in walk(self._home, directory):
-                if candidate.problem is None:
-                    named[plain_of(candidate.path)] = None
-                else:
+                plain = plain_of(candidate.path)
+                if candidate.problem is not None:
                     done.obscure = True
-        return named
+                elif plain == candidate.path:
+                    walked[plain] = candidate
+                else:
+                    walked.setdefault(plain)
+        return walked
 
     def _look(
-        self, named: dict[str, None], done: Followed
+        self, named: Mapping[str, Candidate | None], done: Followed
     ) -> tuple[dict[str, Candidate], list[str], list[str]]:
         """What is there, in which forms it is not, and what is in neither form there."""
         present: dict[str, Candidate] = {}
         hidden, absent = [], []
-        for path in named:
+        for path, seen in named.items():
             try:
-                found = {candidate.path: candidate for candidate in visible(self._home, path)}
+                forms = visible(self._home, path) if seen is None else (seen,)
+                found = {candidate.path: candidate for candidate in forms}
             except OSError:
                 done.obscure = True  # It cannot be told what is there: the row stays as it is.
                 continue
@@ -123,6 +132,14 @@ class Follower:
 
     def _has_root(self, path: str) -> bool:
         return (self._home / path.split("/", 1)[0]).is_dir()
+
+
+def _topmost(directories: Collection[str]) -> Iterator[str]:
+    """Those that lie below none of the others."""
+    for directory in directories:
+        parts = directory.split("/")
+        if not any("/".join(parts[:depth]) in directories for depth in range(1, len(parts))):
+            yield directory
 
 
 def _is_real_directory(home: Path, relative: str) -> bool:

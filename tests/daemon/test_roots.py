@@ -3,7 +3,9 @@
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -94,13 +96,19 @@ def test_names_that_are_not_utf8(place: Place) -> None:
     assert dump(place.database) == place.fresh()
 
 
+@pytest.fixture
+def place_in_memory(tmp_path: Path) -> Iterator[Place]:
+    """Where 30,000 files are made in a tenth of the time, if there is such a place."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+        yield Place.make(Path(folder))
+
+
 def flood(place: Place, files: int) -> None:
-    """Threads of their own, as fast as they can be written."""
+    """Threads of their own, as fast as they can be written, into folders that are there."""
     line = meta().replace(b"@id@", b"%s") + b"\n"
     for number in range(files):
         path = place.home / watermark(number)
-        if number % 360 == 0:
-            path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         os.write(descriptor, line % thread_id(number).encode())
         os.close(descriptor)
@@ -117,8 +125,10 @@ def on_disk(place: Place) -> set[tuple[object, ...]]:
 
 
 @pytest.mark.timeout(240)
-def test_more_events_than_the_kernel_keeps(place: Place) -> None:
-    place.thread(1)
+def test_more_events_than_the_kernel_keeps(place_in_memory: Place) -> None:
+    place = place_in_memory
+    for number in range(0, 30_000, 360):  # one for each day
+        place.thread(number)
     with living(place) as daemon:
         daemon.process.send_signal(signal.SIGSTOP)
         wait_until(lambda: (stat_of(daemon.process.pid) or "?")[0] == "T", "it stands still")

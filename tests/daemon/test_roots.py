@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.daemon.living import append, living, wait_until_true
+from tests.daemon.scraping import scrape
 from tests.faults.processes import stat_of
+from tests.metrics.samples import series
 from tests.oracle.cases_build import meta, tokens
 from tests.running import Place, dump, rows, thread_id, wait_until, watermark
 from tests.state.test_database import without_privileges
@@ -137,6 +139,7 @@ def test_more_events_than_the_kernel_keeps(place_in_memory: Place) -> None:
         wait_until(lambda: count(place) == 30_000, "all are seen", 60, pause=0.1)
         query = "SELECT path, thread_id, inode, size, mtime_ns, error FROM rollouts"
         assert set(rows(place.database, query)) == on_disk(place)
+        assert scrape(daemon)[series("events_lost_total")] >= 1
         daemon.stop()
 
 

@@ -27,6 +27,7 @@ FLOORS = (
         "rolloutd.readiness",
         "rolloutd.meter",
         "rolloutd.signals",
+        "rolloutd.stamp",
     ),
     ("rolloutd.rollout", "rolloutd.state"),
     ("rolloutd.indexer",),

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from rolloutd.batches import Batches
 from rolloutd.hints import Hints
@@ -12,8 +13,9 @@ from rolloutd.indexer import Indexer
 from rolloutd.meter import UNMETERED, Meter
 from rolloutd.refresh import Refresh
 from rolloutd.rollout.discovery import Candidate, walk
-from rolloutd.rollout.session_index import read_session_names
+from rolloutd.rollout.session_index import FILE_NAME, read_session_names
 from rolloutd.rollout.whereabouts import forms_of, plain_of, visible
+from rolloutd.stamp import Stamp, stamp_of
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import Lease
 
@@ -53,6 +55,7 @@ class Follower:
         self._indexer = indexer
         self._meter = meter
         self._refresh = Refresh(database, home, indexer, batches, meter)
+        self._names: Stamp | Literal["unknown"] = "unknown"
 
     def follow(self, lease: Lease, hints: Hints, *, heavy: bool = False) -> Followed:
         """Make the rows of what the hints name true; of heavy files only if `heavy`.
@@ -78,17 +81,30 @@ class Follower:
             done.gone = len(self._refresh.drop(lease, refreshed.missing, self._has_root))
         return done
 
-    def follow_names(self, lease: Lease) -> bool:
-        """Take over the names of the session index; false if it cannot be read."""
+    def follow_names(self, lease: Lease) -> None:
+        """Take over the names of the session index, if it can be read.
+
+        Where the home is away, as one that is not mounted, names are kept with the rows.
+        """
+        stamp = stamp_of(self._home / FILE_NAME)
+        if stamp is None and not self._has_root("sessions"):
+            self._names = "unknown"
+            return
         try:
             names = read_session_names(self._home)
         except OSError as error:
             _log.warning("the session index cannot be read: %s", error.strerror)
             self._meter.failed("names")
-            return False
+            self._names = "unknown"
+            return
         with lease.transaction() as connection:
             self._indexer.store_names(connection, names)
-        return True
+        self._names = stamp
+
+    def follow_changed_names(self, lease: Lease) -> None:
+        """The same, if the session index is not what it was when it was last taken over."""
+        if self._names != stamp_of(self._home / FILE_NAME):
+            self.follow_names(lease)
 
     def _walked(self, hints: Hints, done: Followed) -> dict[str, Candidate | None]:
         """Watermarks below directories, without the ending of compressed ones.

@@ -217,9 +217,9 @@ class Monitor:
     def _fail(self, error: Exception) -> None:
         problem = str(error) or "another process has taken over the work"
         self._meter.failed("database")
+        self._say(type(error).__name__, problem)
         self._progress.problem = problem
         self._enter("failing")
-        self._say(type(error).__name__, problem)
 
     def _say(self, topic: str, message: str) -> None:
         """Say it, if nothing of this kind was said in this episode."""

@@ -89,7 +89,6 @@ class Steady:
         # Followed while something long is read whose rows are not written yet.
         self._meanwhile: Hints | None = None
         self._is_dirty = False
-        self._wants_names = False
         self._wants_reconcile = False
         self._is_urgent = False
         self._reconciled = time.monotonic()
@@ -137,7 +136,7 @@ class Steady:
                 self._meanwhile.add(hints)
             self._account(followed)
         if hints.names:
-            self._wants_names = not self._follower.follow_names(self._lease)
+            self._follower.follow_names(self._lease)
         self._wants_reconcile |= hints.everything
         self._is_urgent |= hints.urgent
         self._progress.tell(False)
@@ -181,8 +180,7 @@ class Steady:
         self._wants_reconcile = False
         if self._is_urgent:
             self._take_nothing_on_trust()
-        if self._wants_names:
-            self._wants_names = not self._follower.follow_names(self._lease)
+        self._follower.follow_changed_names(self._lease)
         discovery = self._discover()
         if discovery is not None:
             with self._long():
@@ -201,7 +199,8 @@ class Steady:
     def _take_nothing_on_trust(self) -> None:
         """Somebody has asked: what no event or stamp would show is made true as well."""
         self._is_urgent = False
-        self._wants_names = self._is_dirty = True
+        self._is_dirty = True
+        self._follower.follow_names(self._lease)
         self._indexer.forget()
         with self._lease.transaction() as connection:
             self._indexer.bind(connection)

@@ -23,6 +23,7 @@ from rolloutd.hints import FLOOD_EVENTS, Hints, Mailbox, tidy
 from rolloutd.meter import UNMETERED, Meter
 from rolloutd.rollout.names import ROOTS
 from rolloutd.rollout.session_index import FILE_NAME
+from rolloutd.stamp import Stamp, stamp_of
 from rolloutd.upkeep import Upkeep
 
 _log = logging.getLogger(__name__)
@@ -34,8 +35,6 @@ _LOOK_SECONDS = 2.0
 _POLL_SECONDS = 2.0
 _BACKOFF_SECONDS = (0.5, 30.0)
 _NO_ROOM = ("limit reached", "os error 23", "os error 24", "os error 28")
-
-_Stamp: TypeAlias = tuple[int, ...] | None
 
 
 class Watcher:
@@ -63,7 +62,7 @@ class Watcher:
         self._wanted = wanted
         self._backoff = _BACKOFF_SECONDS[0]
         self._said: str | None = None
-        self._names: _Stamp = _stamp(home / FILE_NAME)
+        self._names: Stamp = stamp_of(home / FILE_NAME)
 
     def run(self) -> None:
         """Watch until the mailbox is told to stop; in a thread that the event loop has started."""
@@ -119,7 +118,7 @@ class Watcher:
             self._begin("native")
             self._follow(watches, roots)
 
-    def _follow(self, watches: Watches, roots: dict[str, _Stamp]) -> None:
+    def _follow(self, watches: Watches, roots: dict[str, Stamp]) -> None:
         gone = {("deleted", f"{self._home}/{name}") for name in roots}
         upkeep = Upkeep(watches, self._home)
         looked = time.monotonic()
@@ -148,11 +147,11 @@ class Watcher:
         if len(events) >= FLOOD_EVENTS:
             self._meter.lost_events()
         if hints.names:
-            self._names = _stamp(self._home / FILE_NAME)
+            self._names = stamp_of(self._home / FILE_NAME)
         self._mailbox.post(hints)
         return hints
 
-    def _poll(self, roots: dict[str, _Stamp], seconds: float = inf) -> None:
+    def _poll(self, roots: dict[str, Stamp], seconds: float = inf) -> None:
         """Ask for a look at everything, over and over.
 
         Returns when the roots are others, after so many seconds, or to stop.
@@ -169,30 +168,22 @@ class Watcher:
                 self._mailbox.ask_reconcile()
 
     def _look_at_names(self) -> None:
-        stamp = _stamp(self._home / FILE_NAME)
+        stamp = stamp_of(self._home / FILE_NAME)
         if stamp != self._names:
             self._names = stamp
             self.last_event = time.time()
             self._mailbox.post(Hints(names=True))
 
-    def _is_native(self, roots: dict[str, _Stamp]) -> bool:
+    def _is_native(self, roots: dict[str, Stamp]) -> bool:
         paths = [self._home / name for name, stamp in roots.items() if stamp is not None]
         if not paths or self._wanted == "poll":
             return False
         return self._wanted == "native" or all(has_events(path) for path in paths)
 
-    def _roots(self) -> dict[str, _Stamp]:
+    def _roots(self) -> dict[str, Stamp]:
         """Which roots are there; a root that was replaced is another one."""
-        found = {name: _stamp(self._home / name) for name in ROOTS}
+        found = {name: stamp_of(self._home / name) for name in ROOTS}
         return {name: stamp and stamp[:2] for name, stamp in found.items()}
-
-
-def _stamp(path: Path) -> _Stamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _told(error: Exception) -> str:

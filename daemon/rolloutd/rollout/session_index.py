@@ -27,9 +27,12 @@ def read_session_names(home: Path) -> dict[str, str]:
     Raises:
         OSError: the file is there and cannot be read.
     """
+    path = home / FILE_NAME
     try:
-        descriptor = os.open(home / FILE_NAME, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
+        if path.exists():
+            raise  # It is being replaced this very moment.
         return {}
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

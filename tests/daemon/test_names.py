@@ -1,0 +1,79 @@
+"""The names of the session index, when no event tells of it, or it cannot be seen."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.daemon.living import living, wait_until_true
+from tests.running import Place, change, dump, rows, thread_id, wait_until
+
+QUICK: dict[str, Any] = {"ROLLOUTD_RECONCILE_SECONDS": "1"}
+INDEX = "session_index.jsonl"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    made = Place.make(tmp_path)
+    made.thread(1)
+    return made
+
+
+def name(place: Place, text: str) -> None:
+    (place.home / INDEX).write_text(f'{{"id":"{thread_id(1)}","thread_name":"{text}"}}\n')
+
+
+def names(place: Place) -> list[str]:
+    return [text for (text,) in rows(place.database, "SELECT name FROM session_names")]
+
+
+def test_an_index_that_was_there_between_two_looks(place: Place) -> None:
+    """It is read when somebody asks for that, and gone before the watcher looks for it."""
+    with living(place, **QUICK) as daemon:
+        for number in range(3):
+            name(place, f"{number}")
+            daemon.hang_up()
+            wait_until(lambda: names(place), "the name is there")
+            (place.home / INDEX).unlink()
+            wait_until(lambda: not names(place), "the name is gone", 5)
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+def test_names_changed_behind_the_daemons_back(place: Place) -> None:
+    """Nothing has happened to the file: only who asks for it has them made true."""
+    name(place, "true")
+    with living(place, **QUICK) as daemon:
+        wait_until(lambda: names(place) == ["true"], "the name is there")
+        change(place.database, "UPDATE session_names SET name = 'false'")
+        daemon.hang_up()
+        wait_until_true(place)
+        daemon.stop()
+
+
+def test_a_home_that_is_away_keeps_its_names(place: Place) -> None:
+    """As its rows: one that is not mounted says nothing of them."""
+    name(place, "kept")
+    away = place.root / "away"
+    with living(place, **QUICK) as daemon:
+        place.home.rename(away)
+        wait_until(lambda: daemon.state and daemon.state.problem, "it is missed", 10)
+        wait_until(lambda: daemon.state and daemon.state.last_event_ms, "its index is missed", 10)
+        assert names(place) == ["kept"]
+        away.rename(place.home)
+        wait_until(lambda: daemon.state and not daemon.state.problem, "it is back", 10)
+        assert names(place) == ["kept"]
+        (place.home / INDEX).unlink()
+        wait_until(lambda: not names(place), "the name is gone", 10)
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+def test_a_root_that_is_away_and_an_index_that_is_there(place: Place) -> None:
+    with living(place, **QUICK) as daemon:
+        shutil.rmtree(place.home / "sessions")
+        wait_until(lambda: daemon.state and daemon.state.problem, "it is missed", 10)
+        name(place, "new")
+        wait_until(lambda: names(place) == ["new"], "the name is there", 10)
+        daemon.stop()

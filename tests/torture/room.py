@@ -5,7 +5,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +63,9 @@ class Room:
         if not (self.place.home / "sessions").is_dir():
             return
         path = self.place.home / watermark(number)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(self._mutator.rollout())
+        with suppress(OSError):  # A folder may have that name by now.
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self._mutator.rollout())
 
     def settle(self) -> None:
         """Bring the tree into a state of which a fresh backfill can be asked."""

@@ -232,7 +232,11 @@ class Monitor:
         self._backoff = _BACKOFF_SECONDS[0]
 
     def _set_aside(self, file: tuple[int, int] | None) -> None:
-        target = set_aside(self._keeping.database, file)
+        try:
+            target = set_aside(self._keeping.database, file)
+        except OSError as error:
+            self._say("set aside", f"it cannot be moved aside: {error.strerror}")
+            return
         if target is not None:
             _log.warning("moved to %s, building a new one", target.name)
 

@@ -74,7 +74,7 @@ def run_backfill(settings: "Settings", *, rebuild: bool) -> "Report":
                 pool.begin(Job(each.path, each.size) for each in first_found(settings.codex_home))
         from rolloutd.progress import progress_bar
         from rolloutd.state.faults import CorruptDatabase
-        from rolloutd.state.file import identity_of, set_aside
+        from rolloutd.state.file import identity_of
 
         observer = stack.enter_context(progress_bar("backfill"))
         for _ in range(_ATTEMPTS - 1):
@@ -82,10 +82,7 @@ def run_backfill(settings: "Settings", *, rebuild: bool) -> "Report":
             try:
                 return _backfill_once(settings, pool, observer, stop, rebuild=rebuild)
             except CorruptDatabase as error:
-                _log.warning("%s", error)
-                target = set_aside(settings.database, file)
-                if target is not None:
-                    _log.warning("moved to %s, building a new one", target.name)
+                _set_aside(settings.database, file, error)
             except DatabaseUnavailable:
                 # Another process may have moved it aside while we opened it.
                 if file is None or identity_of(settings.database) == file:
@@ -120,6 +117,17 @@ def _backfill_once(
         return backfill.run(rebuild=rebuild)
 
 
+def _set_aside(database: "Path", file: tuple[int, int] | None, error: Exception) -> None:
+    from rolloutd.state.faults import explained
+    from rolloutd.state.file import set_aside
+
+    _log.warning("%s", error)
+    with explained(database):
+        target = set_aside(database, file)
+    if target is not None:
+        _log.warning("moved to %s, building a new one", target.name)
+
+
 def run_verify(settings: "Settings", *, deep: bool, repair: bool) -> "Verified":
     """Compare the database with the files; see `Verification.run` and `Repair.run`.
 
@@ -130,7 +138,7 @@ def run_verify(settings: "Settings", *, deep: bool, repair: bool) -> "Verified":
         Stopped: on SIGTERM or SIGINT.
     """
     from rolloutd.state.faults import CorruptDatabase
-    from rolloutd.state.file import identity_of, set_aside
+    from rolloutd.state.file import identity_of
 
     file = identity_of(settings.database)
     try:
@@ -138,11 +146,8 @@ def run_verify(settings: "Settings", *, deep: bool, repair: bool) -> "Verified":
     except CorruptDatabase as error:
         if not repair:
             raise
-        _log.warning("%s", error)
         # A backfill alone may well not come by what is damaged.
-        target = set_aside(settings.database, file)
-        if target is not None:
-            _log.warning("moved to %s, building a new one", target.name)
+        _set_aside(settings.database, file, error)
         run_backfill(settings, rebuild=False)
         return _verify_once(settings, deep=deep, repair=repair)
 

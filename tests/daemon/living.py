@@ -131,7 +131,8 @@ def stop_readers(daemon: Daemon) -> set[int]:
 
 def content(tables: Dump) -> str:
     """Of a dump, what the files say."""
-    return json.dumps({name: rows for name, rows in tables.items() if name != "backfill_state"})
+    said = {name: rows for name, rows in tables.items() if name != "backfill_state"}
+    return json.dumps(said, default=repr)  # Damage may have left bytes.
 
 
 def is_true(place: Place, **options: Any) -> Callable[[], bool]:

@@ -16,6 +16,7 @@ from tests.torture.mutation import Mutator
 
 QUICK = {"ROLLOUTD_RECONCILE_SECONDS": "1", "ROLLOUTD_METRICS_PORT": "0"}
 TRUE_SECONDS = 60.0
+_ANEW = "building a new one"
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 # What a daemon may grow by in one episode: the allocator's, not a leak's, which the next would
 # add to. The soak of `make bench` measures for longer.
@@ -110,7 +111,12 @@ class Room:
         """The question after every episode: a last daemon, and the database equals a fresh one."""
         with self.daemon() as daemon:
             self.is_true_with(daemon)
+            begun = daemon.says(_ANEW)
             daemon.stop()
+            is_anew = daemon.says(_ANEW) > begun
+        if is_anew:  # It has come by damage that nobody had seen, and was stopped right then.
+            self.ends_well()
+            return
         assert dump(self.place.database) == self.place.fresh()
         wait_until(lambda: not self.left_behind(), "no process is left behind")
 

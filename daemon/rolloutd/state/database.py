@@ -28,6 +28,7 @@ from rolloutd.state.file import (
 )
 from rolloutd.state.migrate import migrate, revision_of
 from rolloutd.state.revision import refuse_other_revision
+from rolloutd.state.soundness import doubted, refuse_unsound
 
 
 class StateDatabase:
@@ -72,6 +73,13 @@ class StateDatabase:
             if self._descriptor is not None and os.pread(self._descriptor, 16, 0) != MAGIC:
                 raise CorruptDatabase(f"{self.path}: was overwritten")
 
+    def refuse_unsound(self) -> None:
+        """See `soundness.refuse_unsound`."""
+        with self.reading() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            refuse_unsound(self.path, driver)
+
     def checkpoint(self) -> None:
         """Move what the WAL holds into the database, as far as readers allow."""
         with explained(self.path):
@@ -110,7 +118,9 @@ class StateDatabase:
                 use_wal(engine, patience)
                 make_private(path)
             sidecars = sidecars_of(path)
-            yield cls(path, engine, descriptor, sidecars, patience=patience, waited=waited)
+            database = cls(path, engine, descriptor, sidecars, patience=patience, waited=waited)
+            with doubted(database.refuse_unsound):
+                yield database
         finally:
             engine.dispose()
             if identity_of(path) != file:
@@ -134,7 +144,9 @@ class StateDatabase:
             with explained(path), reading(engine) as connection:
                 revision = revision_of(connection, path)
             refuse_other_revision(revision, path)
-            yield cls(path, engine)
+            database = cls(path, engine)
+            with doubted(database.refuse_unsound):
+                yield database
         finally:
             engine.dispose()
 

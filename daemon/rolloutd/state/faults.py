@@ -28,6 +28,10 @@ class CorruptDatabase(DatabaseUnavailable):
     """The file is damaged, or no database at all; it can be moved aside and rebuilt."""
 
 
+class ConstraintBroken(DatabaseUnavailable):
+    """A row was refused that the database should have taken."""
+
+
 class DatabaseReplaced(DatabaseUnavailable):
     """The path does not lead to the file that was opened any more."""
 
@@ -58,6 +62,11 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.DatabaseError, OSError) as error:
         raise explanation(path, error) from error
+    except UnicodeDecodeError as error:
+        # The driver could not even say which table it is that the schema's damage has renamed.
+        if b"malformed" not in error.object:
+            raise
+        raise CorruptDatabase(f"{path}: malformed database schema") from error
 
 
 def explanation(path: Path, error: BaseException | None) -> DatabaseUnavailable:
@@ -69,8 +78,10 @@ def explanation(path: Path, error: BaseException | None) -> DatabaseUnavailable:
     if _is_undecodable(error):
         # Without the driver's own words: they quote the text, which may be a prompt's.
         return CorruptDatabase(f"{path}: holds text that is no UTF-8")
-    if error_code(error) not in _CORRUPT:
-        return DatabaseUnavailable(f"{path}: {error}")
+    code = error_code(error)
+    if code not in _CORRUPT:
+        kind = ConstraintBroken if code == sqlite3.SQLITE_CONSTRAINT else DatabaseUnavailable
+        return kind(f"{path}: {error}")
     if path.suffix in _SUFFIXES or begins_as_database(path):
         return CorruptDatabase(f"{path}: {error}")
     return DatabaseUnavailable(f"{path}: {error}, nor is it named like one: left alone")

@@ -7,13 +7,15 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from rolloutd.errors import ConfigurationError
-from rolloutd.state.faults import can_share, explained, refuse_absence
+from rolloutd.state.faults import CorruptDatabase, can_share, explained, refuse_absence
 from rolloutd.state.revision import recorded_revision, refuse_other_revision
+from rolloutd.state.soundness import doubted, refuse_unsound
 
 # In WAL mode a reader waits for nobody, but while the file is made, recovered or locked.
 _PATIENCE_SECONDS = 3.0
@@ -52,7 +54,8 @@ class StateReader:
             with explained(path):
                 connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             refuse_other_revision(recorded_revision(reader.value, path), path)
-            yield reader
+            with doubted(partial(refuse_unsound, path, connection)):
+                yield reader
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Every row of the answer.
@@ -61,7 +64,11 @@ class StateReader:
             DatabaseUnavailable: it cannot be read (any more).
         """
         with explained(self.path):
-            return self._connection.execute(query, values).fetchall()
+            rows = self._connection.execute(query, values).fetchall()
+        # No column holds such; whoever prints the rows does so when we are closed.
+        if any(type(value) is bytes for row in rows for value in row):
+            raise CorruptDatabase(f"{self.path}: values of a wrong type")
+        return rows
 
     def value(self, query: str, values: Sequence[Any] = ()) -> Any:
         """The first column of the first row; None if there is no row."""

@@ -73,6 +73,7 @@ class Verification:
         began = time.monotonic()
         discovery = discover_all(self._home, self._observer.looking)
         self._wait_for_the_backfill()
+        self._database.refuse_unsound()
         first = list(self._look(discovery))
         drift = list(self._settled(first))
         with self._database.reading() as connection:

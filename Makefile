@@ -30,7 +30,8 @@ demo: $(READY)
 	$(BIN)/python -m tests.demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not alone" --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "not slow and alone"
 
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow

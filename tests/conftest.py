@@ -12,6 +12,20 @@ settings.register_profile(
 )
 settings.load_profile("rolloutd")
 
+# Folders of tests that want the machine for themselves.
+_ALONE = ("system",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each folder's tests in one process: they share what is dear to make."""
+    for item in items:
+        folder = item.path.parent.name
+        # Most of what there is to wait for is here, and nothing is shared.
+        group = item.path.name if folder == "daemon" else folder
+        item.add_marker(pytest.mark.xdist_group(group))
+        if folder in _ALONE or item.path.parent.parent.name in _ALONE:
+            item.add_marker(pytest.mark.alone)
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:

@@ -19,6 +19,8 @@ from rolloutd.state.database import StateDatabase
 from tests.running import BOUND_SECONDS, Place, change, rows, thread_id
 from tests.threads import insert_threads, thread
 
+pytestmark = pytest.mark.alone
+
 HEAVY = {
     *("sqlalchemy", "alembic", "pydantic", "pydantic_settings", "pydantic_core", "rich"),
     *("msgspec", "zstandard", "anyio", "watchfiles", "tomllib", "asyncio"),

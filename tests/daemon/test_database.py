@@ -16,6 +16,8 @@ from tests.oracle.cases_build import tokens
 from tests.running import Place, dump, watermark
 from tests.state.test_database import without_privileges
 
+pytestmark = pytest.mark.alone
+
 # So long, and longer, users have seen other programs hold the lock.
 LONG_SECONDS = 20.0
 QUICK: dict[str, Any] = {"ROLLOUTD_RECONCILE_SECONDS": "1"}

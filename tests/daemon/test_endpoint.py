@@ -19,6 +19,8 @@ from tests.oracle.cases_build import tokens
 from tests.running import Place, rows, wait_until
 from tests.state.test_database import without_privileges
 
+pytestmark = pytest.mark.alone
+
 QUICK: dict[str, Any] = {"ROLLOUTD_RECONCILE_SECONDS": "1"}
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

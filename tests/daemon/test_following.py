@@ -18,6 +18,8 @@ from tests.daemon.living import append, is_true, living, wait_until_true
 from tests.oracle.cases_build import meta, tokens, user
 from tests.running import Place, dump, rows, thread_id, wait_until, watermark
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:

@@ -18,6 +18,8 @@ from tests.metrics.samples import Samples, called_for, content_of, series
 from tests.oracle.cases_build import event, meta, named, tokens, turn, user
 from tests.running import BOUND_SECONDS, Place, change, rows, wait_until, watermark
 
+pytestmark = pytest.mark.alone
+
 SEED = int(os.environ.get("TESTS_SEED") or random.SystemRandom().getrandbits(32))
 QUICK: dict[str, Any] = {"ROLLOUTD_RECONCILE_SECONDS": "1"}
 MARKER = "xyzzy"

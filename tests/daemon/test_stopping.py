@@ -18,6 +18,8 @@ from tests.faults.processes import children_of, stop_in_the_middle
 from tests.oracle.cases_build import meta, user
 from tests.running import Place, dump, state_of, thread_id, wait_until, watermark
 
+pytestmark = pytest.mark.alone
+
 LARGE = 900
 Phase: TypeAlias = Callable[[Place, Path], AbstractContextManager[Daemon]]
 

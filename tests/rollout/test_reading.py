@@ -87,7 +87,8 @@ LOST: dict[str, tuple[bytes, str]] = {
     "two-on-a-line": (USER + USER, "invalid_json"),
     "array": (b"[" + USER + b"]", "not_an_item"),
     "no-payload": (line("event_msg", ...), "not_an_item"),
-    "nested-5000": (b"[" * 5000 + b"]" * 5000, "not_an_item"),
+    "nested-500": (b"[" * 500 + b"]" * 500, "not_an_item"),
+    "nested-5000": (b"[" * 5000 + b"]" * 5000, "nested_too_deep"),
     "nested-5000-in-an-item": (
         event("x", a=0).replace(b":0", b":" + b"[" * 5000 + b"]" * 5000),
         "nested_too_deep",

@@ -3,6 +3,7 @@
 import msgspec
 
 from rolloutd.records import Summary
+from rolloutd.rollout.depth import LEAST_BYTES, is_too_deep
 from rolloutd.rollout.fold import fold
 from rolloutd.rollout.items import (
     InvalidLine,
@@ -46,7 +47,7 @@ class _Folding:
 
         Returns whether that is what it is; if not, nothing was done.
         """
-        if not run.plain or self._summary.legacy:
+        if not run.plain or self._summary.legacy or (run.large and _is_too_deep_somewhere(run)):
             return False
         try:
             refuse_invalid_utf8(run.text)
@@ -68,7 +69,7 @@ class _Folding:
         self.lines += 1
         try:
             if outline is None:
-                refuse_invalid_utf8(line)
+                _refuse_unreadable(line)
             item = decode_legacy(line) if summary.legacy else decode(line, outline)
             if item is not None:
                 fold(summary, item)
@@ -83,6 +84,20 @@ class _Folding:
         return self.lines - self.blank == 1 and _is_untouched(self._reader, self._summary)
 
 
+def _is_too_deep_somewhere(run: Run) -> bool:
+    ends = (*run.starts[1:], len(run.text) + 1)
+    return any(
+        end - start > LEAST_BYTES and is_too_deep(run.text[start : end - 1])
+        for start, end in zip(run.starts, ends, strict=True)
+    )
+
+
+def _refuse_unreadable(line: bytes | memoryview) -> None:
+    refuse_invalid_utf8(line)
+    if is_too_deep(line):
+        raise InvalidLine(LineError.DEPTH)
+
+
 def _is_untouched(reader: LineReader, summary: Summary) -> bool:
     """Whether there was nothing in the file so far but what is at hand."""
     passed_over = reader.opaque or reader.oversized
@@ -91,7 +106,7 @@ def _is_untouched(reader: LineReader, summary: Summary) -> bool:
 
 def _begins_legacy(line: bytes | memoryview, summary: Summary) -> bool:
     try:
-        refuse_invalid_utf8(line)
+        _refuse_unreadable(line)
         header = decode_legacy_header(line)
         if header is None:
             return False
@@ -112,7 +127,7 @@ def fold_tail(reader: LineReader, summary: Summary) -> Summary | None:
     line = memoryview(reader.tail)
     resume = copy_of(summary)
     try:
-        refuse_invalid_utf8(line)
+        _refuse_unreadable(line)
         item = decode_legacy(line) if summary.legacy else decode(line)
         if item is not None:
             fold(summary, item)

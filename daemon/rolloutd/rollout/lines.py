@@ -29,11 +29,13 @@ class Run(NamedTuple):
         text: the lines, with a newline between each two of them.
         starts: where in `text` each of them begins.
         plain: whether each begins with `{` and ends with `}`.
+        large: whether there may be one of `OPAQUE_BYTES` or more.
     """
 
     text: bytes | memoryview
     starts: list[int]
     plain: bool
+    large: bool
 
     def line(self, number: int) -> bytes | memoryview:
         """The line of that number, from 0."""
@@ -121,6 +123,8 @@ class LineReader:
             elif size > _LONG_BYTES or gathering.size > BUFFER_BYTES:
                 yield from gathering.apart(start, newline)
             else:
+                if size >= large:
+                    gathering.large = True
                 gathering.starts.append(gathering.size)
                 gathering.size += size + 1
                 if buffer[start] != _OPEN or buffer[newline - 1] != _CLOSE:
@@ -175,6 +179,7 @@ class _Gathering:
         self.size = 0
         self.starts: list[int] = []
         self.plain = True
+        self.large = False
         self._view = memoryview(buffer)
         self._pieces: list[memoryview] = []
 
@@ -187,13 +192,13 @@ class _Gathering:
     def run(self) -> Iterator[Run]:
         """The run of what was cut out, if there is any; then begin anew."""
         if self.starts:
-            yield Run(b"\n".join(self._pieces), self.starts, self.plain)
+            yield Run(b"\n".join(self._pieces), self.starts, self.plain, self.large)
             self.size = 0
-            self.starts, self._pieces, self.plain = [], [], True
+            self.starts, self._pieces, self.plain, self.large = [], [], True, False
 
     def apart(self, start: int, newline: int) -> Iterator[Run]:
         """The run of what was before this line, and one of this line alone."""
         self.cut(start)
         yield from self.run()
-        yield Run(self._view[start:newline], [0], plain=True)
+        yield Run(self._view[start:newline], [0], plain=True, large=True)
         self.begin = newline + 1

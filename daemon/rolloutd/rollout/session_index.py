@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from rolloutd.rollout.depth import is_too_deep
 from rolloutd.rollout.names import parse_thread_id
 from rolloutd.rollout.text import trim
 
@@ -41,6 +42,8 @@ def read_session_names(home: Path) -> dict[str, str]:
         content = file.read()
     names: dict[str, str] = {}
     for line in content.split(b"\n"):
+        if is_too_deep(line):
+            continue
         try:
             entry = _decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -62,6 +62,23 @@ def test_private_whatever_the_umask_of_a_user(tmp_path: Path, mask: str) -> None
     assert modes(place.database)["state"] == 0o700
 
 
+@pytest.mark.parametrize(
+    "name", ["a#b", "a?mode=ro", "a%41b", "a%2Fb", "100%25", "a%00b", "a b&c=d;e", "ä\n"]
+)
+def test_the_path_is_the_path_whatever_is_in_it(tmp_path: Path, name: str) -> None:
+    """Nothing of it may be taken for a part of an address: the index would lie elsewhere."""
+    path = tmp_path / name / f"{name.replace('/', '')}.sqlite"
+    with StateDatabase.open_writer(path) as database:
+        with database.transaction() as connection:
+            connection.execute(text("UPDATE backfill_state SET updated_at = 1"))
+        database.refuse_other_file()
+        assert set(modes(path).values()) == {0o600, 0o700}
+    assert path.stat().st_size > 0
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+    with StateDatabase.open_reader(path) as database, database.reading() as connection:
+        assert scalar(connection, "SELECT updated_at FROM backfill_state") == 1
+
+
 def test_a_loose_file_is_tightened_and_the_folder_left_to_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     tmp_path.chmod(0o755)

@@ -30,14 +30,22 @@ _DEFERRED = "rolloutd_deferred"
 def open_engine(path: Path, *, writes: bool, immutable: bool = False) -> Engine:
     """An engine on a file that is there; a writer has one connection, so one writer at a time."""
     mode = "rw" if writes else "ro"
-    location = f"file:{quote(os.fspath(path.absolute()))}?mode={mode}&uri=true"
+    location = f"file:{quote(os.fspath(path.absolute()))}?mode={mode}"
+    if immutable:
+        location += "&immutable=1"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(
+            location, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False, uri=True
+        )
+
     engine = create_engine(
-        f"sqlite:///{location}&immutable=1" if immutable else f"sqlite:///{location}",
+        "sqlite://",
+        creator=connect,  # In a URL of SQLAlchemy's, the path would be unquoted once too often.
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=0 if writes else 4,
         pool_timeout=_PATIENT_SECONDS,
-        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
 
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:

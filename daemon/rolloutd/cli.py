@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -10,7 +11,7 @@ import typer
 
 from rolloutd import __version__
 from rolloutd.commands.listing import list_threads
-from rolloutd.commands.output import fail
+from rolloutd.commands.output import fail, print_lines
 from rolloutd.commands.quick import Commands, QuickCommand
 from rolloutd.commands.service import service
 from rolloutd.commands.status import status
@@ -31,7 +32,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001
     if wanted:
-        typer.echo(f"rolloutd {__version__}")
+        print_lines([f"rolloutd {__version__}"])
         raise typer.Exit
 
 
@@ -60,7 +61,7 @@ app.add_typer(service, name="service")
 
 def main() -> NoReturn:
     """Run a command; the exit codes are those of `rolloutd.errors`."""
-    _open_closed_streams()
+    _prepare_streams()
     # Imports make much that stays and no garbage: looking for some takes a tenth of their time.
     gc.freeze()
     gc.set_threshold(50_000)
@@ -74,8 +75,11 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def _open_closed_streams() -> None:
+def _prepare_streams() -> None:
     # Started without them, Python has None for streams, and the next file opened gets their place.
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+    # Titles may be in any script, and a terminal of one only.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")

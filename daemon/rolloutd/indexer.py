@@ -18,6 +18,7 @@ from rolloutd.state.rollouts import (
     file_counts,
     files_at,
     files_of,
+    keep_closed,
     paths_of,
     threads_of,
     upsert_rollouts,
@@ -53,7 +54,14 @@ class Indexer:
     def store(
         self, connection: Connection, readings: Sequence[Reading], gone: Collection[str] = ()
     ) -> None:
-        """Make the database say what these files say, and nothing of the files that are gone."""
+        """Make the database say what these files say, and nothing of the files that are gone.
+
+        What it says of a file that cannot be read now, it goes on saying.
+        """
+        closed = {each.path: str(each.error) for each in readings if each.closed}
+        if closed:
+            kept = keep_closed(connection, closed)
+            readings = [each for each in readings if each.path not in kept]
         whose: dict[str, str | None] = dict.fromkeys(gone)
         whose |= {
             reading.path: reading.summary.thread_id if reading.error is None else None

@@ -71,7 +71,7 @@ def quick_places(overrides: Mapping[str, Any]) -> Places | None:
 
 def _is_beyond_doubt(key: str, value: object) -> bool:
     if key in _TEXTS:
-        return isinstance(value, str | Path) and (value != "" or key in ("codex_home", "database"))
+        return isinstance(value, str | Path) and value != ""
     # In TOML, numbers need no quotes.
     text = str(value) if type(value) is int else value
     if not isinstance(text, str):

@@ -89,13 +89,12 @@ class FileStamp(NamedTuple):
     @classmethod
     def of(cls, status: os.stat_result) -> "FileStamp":
         """Of a stat; a time beyond the years 1678 to 2262 is the nearest that fits."""
-        return cls(
-            _signed(status.st_dev),
-            _signed(status.st_ino),
-            status.st_size,
-            _nearest(status.st_mtime_ns),
-            _nearest(status.st_ctime_ns),
-        )
+        stamp = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        device, inode, size, mtime_ns, ctime_ns = stamp
+        # For every file at every look, and nearly never anything else than what was given.
+        if (device | inode | size | mtime_ns | ctime_ns) >> 63:
+            stamp = _signed(device), _signed(inode), size, _nearest(mtime_ns), _nearest(ctime_ns)
+        return cls._make(stamp)
 
 
 def _signed(number: int) -> int:
@@ -104,7 +103,6 @@ def _signed(number: int) -> int:
 
 
 def _nearest(nanoseconds: int) -> int:
-    # For every file at every look, and nearly never anything else than what was given.
     if -(2**63) <= nanoseconds < 2**63:
         return nanoseconds
     return -(2**63) if nanoseconds < 0 else 2**63 - 1
@@ -139,6 +137,7 @@ class Reading(Struct, frozen=True):
         summary: everything read, an unfinished last line that parses included.
         resume: the summary at `cursor.offset`, where that differs from `summary`.
         error: why there is no thread in this file; None if there is one.
+        closed: it could not be read now, so nothing is known of what is in it.
         read: bytes read to get here.
     """
 
@@ -149,6 +148,7 @@ class Reading(Struct, frozen=True):
     summary: Summary = field(default_factory=Summary)
     resume: Summary | None = None
     error: str | None = None
+    closed: bool = False
     read: int = 0
 
     @property

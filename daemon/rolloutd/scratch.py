@@ -40,6 +40,9 @@ def read_from_files(
     candidates = (
         discover_all(home, observer.looking).candidates if paths is None else _at(home, paths)
     )
+    closed = sum(candidate.is_directory for candidate in candidates)
+    if closed:
+        _log.warning("%d folders cannot be listed: what is in them is left out", closed)
     jobs = (Job(each.path, each.size) for each in candidates if each.problem is None)
     unread = sum(candidate.size for candidate in candidates)
     observer.expect(len(candidates), unread)

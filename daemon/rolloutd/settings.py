@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         home = values.get("codex_home")
         if home is None:
             home = default_home()
-        elif isinstance(home, str | Path):
+        elif isinstance(home, str | Path) and home != "":
             # As Codex does with a home that it is given: links in its path are resolved.
             with suppress(ValueError):
                 home = resolved_home(Path(home))
@@ -131,6 +131,13 @@ class Settings(BaseSettings):
                 if isinstance(home, str | Path):
                     values["model_provider"] = codex_provider(resolved_home(Path(home)))
         return values
+
+    @field_validator("codex_home", "database", mode="before")
+    @classmethod
+    def _given(cls, value: object) -> object:
+        if value == "":  # It would be the current directory: nobody means that by nothing.
+            raise ValueError("empty")
+        return value
 
     @field_validator("codex_home")
     @classmethod

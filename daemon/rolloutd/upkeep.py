@@ -33,6 +33,10 @@ class Upkeep:
         if self._fresh or hints.everything:
             self._due = min(self._due, self._renewed + _SHARE * self._watches.cost)
 
+    def suspect(self) -> None:
+        """Take note that something has changed of which no event told: see what is not watched."""
+        self._due = min(self._due, self._renewed + _SHARE * self._watches.cost)
+
     def seconds_left(self) -> float:
         """How long not to think of it."""
         return max(0.0, self._due - time.monotonic())

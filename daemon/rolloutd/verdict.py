@@ -26,7 +26,7 @@ _MEANING = {
         "of their paths, the first gives the title, the last the rest"
     ),
     Kind.UNINDEXABLE: "files without a thread in them",
-    Kind.UNREACHABLE: "rows of folders that cannot be seen now: kept, and not compared",
+    Kind.UNREACHABLE: "what cannot be read now: rows of it are kept, and not compared",
 }
 
 

@@ -136,7 +136,8 @@ class Watcher:
                 return
             if time.monotonic() - looked >= _LOOK_SECONDS:
                 looked = time.monotonic()
-                self._look_at_names()
+                if self._look_at_names():
+                    upkeep.suspect()
                 if self._roots() != roots:
                     return
 
@@ -167,12 +168,15 @@ class Watcher:
                 asked = time.monotonic()
                 self._mailbox.ask_reconcile()
 
-    def _look_at_names(self) -> None:
+    def _look_at_names(self) -> bool:
+        """Return whether there is something to tell that no event has told."""
         stamp = stamp_of(self._home / FILE_NAME)
-        if stamp != self._names:
-            self._names = stamp
-            self.last_event = time.time()
-            self._mailbox.post(Hints(names=True))
+        if stamp == self._names:
+            return False
+        self._names = stamp
+        self.last_event = time.time()
+        self._mailbox.post(Hints(names=True))
+        return True
 
     def _is_native(self, roots: dict[str, Stamp]) -> bool:
         paths = [self._home / name for name, stamp in roots.items() if stamp is not None]

@@ -21,6 +21,10 @@ def printable(text: str) -> str:
     )
 
 
+# So much may another machine's clock be ahead of ours.
+_SKEW_SECONDS = 60.0
+
+
 def age_text(seconds: float) -> str:
     """A span of time in its largest unit."""
     for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
@@ -42,9 +46,14 @@ def count_text(count: int) -> str:
 
 
 def elapsed_text(now: float, at_ms: int) -> str:
-    """How long ago; after a month, the day. `now` in epoch seconds, `at_ms` in milliseconds."""
+    """How long ago; after a month, or of what is yet to come, the day.
+
+    `now` in epoch seconds, `at_ms` in milliseconds.
+    """
     seconds = now - at_ms / 1000
-    return age_text(seconds) if seconds < 30 * 86_400 else time_text(at_ms)[:10]
+    if -_SKEW_SECONDS <= seconds < 30 * 86_400:
+        return age_text(seconds)
+    return time_text(at_ms).split(" ")[0]
 
 
 def time_text(at_ms: int) -> str:

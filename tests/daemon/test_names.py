@@ -1,6 +1,7 @@
 """The names of the session index, when no event tells of it, or it cannot be seen."""
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,11 @@ def place(tmp_path: Path) -> Place:
     return made
 
 
-def name(place: Place, text: str) -> None:
-    (place.home / INDEX).write_text(f'{{"id":"{thread_id(1)}","thread_name":"{text}"}}\n')
+def name(place: Place, text: str, *, by_rename: bool = False) -> None:
+    file = place.home / ("new" if by_rename else INDEX)
+    file.write_text(f'{{"id":"{thread_id(1)}","thread_name":"{text}"}}\n')
+    if by_rename:
+        file.rename(place.home / INDEX)
 
 
 def names(place: Place) -> list[str]:
@@ -76,4 +80,19 @@ def test_a_root_that_is_away_and_an_index_that_is_there(place: Place) -> None:
         wait_until(lambda: daemon.state and daemon.state.problem, "it is missed", 10)
         name(place, "new")
         wait_until(lambda: names(place) == ["new"], "the name is there", 10)
+        daemon.stop()
+
+
+@pytest.mark.parametrize("way", ["written", "renamed"])
+def test_an_index_that_is_made_later_is_followed_by_events_too(place: Place, way: str) -> None:
+    """Once it has been seen, it is watched: a look every two seconds is not enough."""
+    with living(place) as daemon:
+        took = []
+        for number in range(4):
+            began = time.monotonic()
+            name(place, f"{number}", by_rename=way == "renamed")
+            wait_until(lambda: names(place) == [f"{number}"], "the name is there", 5)  # noqa: B023
+            took.append(time.monotonic() - began)
+            daemon.is_in("following")
+        assert min(took[1:]) < 1, took
         daemon.stop()

@@ -212,3 +212,45 @@ def test_a_tree_that_does_not_hold_still(tmp_path: Path, seed: int) -> None:
             place.backfill(ROLLOUTD_BACKFILL_BATCH_SIZE="5")
     place.index()
     assert dump(place.database) == place.fresh()
+
+
+def test_a_file_that_cannot_be_read_any_more_keeps_its_row(tmp_path: Path) -> None:
+    place = Place.make(tmp_path)
+    paths = [place.thread(number) for number in (1, 2)]
+    place.index()
+    before = dump(place.database)
+    paths[0].chmod(0)
+    for _ in range(2):
+        done = place.run("backfill", "--json", prefix=without_privileges())
+        assert (done.code, done.document["failed"], done.document["removed"]) == (0, 1, 0)
+        assert done.document["failures"][0]["error"] == "Permission denied"
+        assert dump(place.database)["threads"] == before["threads"]
+        done = place.run("path", thread_id(1), prefix=without_privileges())
+        assert (done.code, done.stdout) == (1, "")
+        assert "cannot be verified: Permission denied" in done.stderr
+        done = place.run("show", thread_id(1), prefix=without_privileges())
+        assert done.code == 0, done
+        assert "Permission denied" in done.stdout
+        for look in ((), ("--deep",), ("--repair",)):
+            done = place.run("verify", "--json", *look, prefix=without_privileges())
+            assert done.code == 0, done
+            (note,) = done.document["notes"]
+            assert (note["kind"], note["thread_id"]) == ("unreachable", None)
+    paths[0].chmod(0o600)
+    assert place.run("verify").code == 1
+    assert place.backfill()["upserted"] == 1
+    assert dump(place.database) == place.fresh()
+
+
+def test_a_folder_that_cannot_be_listed_is_nothing_to_repair(tmp_path: Path) -> None:
+    place = Place.make(tmp_path)
+    paths = [place.thread(number) for number in (1, 500)]
+    place.index()
+    paths[0].parent.chmod(0)
+    for look in ((), ("--repair",)):
+        done = place.run("verify", *look, prefix=without_privileges())
+        assert done.code == 0, done
+        assert "unreachable" in done.stdout
+        assert "repaired" not in done.stdout
+    paths[0].parent.chmod(0o700)
+    assert place.run("verify").code == 0

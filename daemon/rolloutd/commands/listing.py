@@ -202,5 +202,7 @@ def _source(text: str) -> str:
 
 
 def _directory(path: str) -> str:
+    if not path:
+        raise BadUsage("--cwd '': allowed is a directory")
     # By its letters only: a directory may lie on a mount that does not answer any more.
     return "/" + os.path.abspath(path).lstrip("/")  # noqa: PTH100

@@ -3,8 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 
@@ -15,9 +15,22 @@ def print_document(document: Any) -> None:
 
 def print_lines(lines: Sequence[str]) -> None:
     """Lines on standard output; says so and exits 1 if they cannot be written."""
-    try:
+    with _told():
         sys.stdout.writelines(f"{line}\n" for line in lines)
         sys.stdout.flush()
+
+
+def print_path(path: str) -> None:
+    """A path on standard output, in the bytes that it has on disk, whatever the locale."""
+    with _told():
+        sys.stdout.buffer.write(f"{path}\n".encode())
+        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError:
         raise  # Whoever reads has seen enough; typer ends the program without a word.
     except OSError as error:

@@ -6,7 +6,7 @@ import typer
 
 from rolloutd.commands.completion import complete_thread
 from rolloutd.commands.options import CodexHome, Database, FromFiles, Json, ModelProvider
-from rolloutd.commands.output import fail, print_document, print_lines
+from rolloutd.commands.output import fail, print_document, print_lines, print_path
 from rolloutd.places import user_folder
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def path(
     found = inquiry.find()
     if found.problem is not None:
         fail(f"{found.path} cannot be verified: {found.problem}")
-    print_lines([found.path])
+    print_path(found.path)
 
 
 def show(

@@ -45,24 +45,26 @@ def read_rollout(
     except FileNotFoundError:
         raise
     except OSError as error:
-        why = _why_not_opened(f"{home}/{path}", error)
-        return Reading(path, is_archived(path), encoding_of(path), error=why)
+        irregular = _irregular(f"{home}/{path}")
+        return _failed(path, irregular or str(error.strerror), closed=irregular is None)
     try:
         return _Reading(descriptor, path, limit, line_limit, on_bytes).settled(known)
     except OSError as error:
         # Without a cursor, so that it is tried again though the file may not change.
-        why = f"reading: {error.strerror}"
-        return Reading(path, is_archived(path), encoding_of(path), error=why)
+        return _failed(path, f"reading: {error.strerror}", closed=True)
     finally:
         os.close(descriptor)
 
 
-def _why_not_opened(full: str, error: OSError) -> str:
+def _irregular(full: str) -> str | None:
     try:
-        irregular = describe_irregular(os.lstat(full).st_mode)
+        return describe_irregular(os.lstat(full).st_mode)
     except OSError:
-        irregular = None
-    return irregular or str(error.strerror)
+        return None
+
+
+def _failed(path: str, why: str, *, closed: bool) -> Reading:
+    return Reading(path, is_archived(path), encoding_of(path), error=why, closed=closed)
 
 
 class _Reading:
@@ -88,7 +90,7 @@ class _Reading:
         before = os.fstat(self._descriptor)
         irregular = describe_irregular(before.st_mode)
         if irregular is not None:
-            return self._failed(irregular)
+            return _failed(self._path, irregular, closed=False)
         reading = self._once(before, known)
         for _ in range(_RETRIES):
             after = os.fstat(self._descriptor)
@@ -143,11 +145,8 @@ class _Reading:
             summary,
             resume,
             error or why_no_thread(summary),
-            reader.taken,
+            read=reader.taken,
         )
-
-    def _failed(self, error: str) -> Reading:
-        return Reading(self._path, self._archived, self._encoding, error=error)
 
     def _reader(self, size: int, start: int) -> LineReader:
         source = source_of(self._descriptor, self._encoding, size, start)

@@ -17,6 +17,7 @@ from rolloutd.state.faults import (
     can_share,
     explanation,
     refuse_absence,
+    refuse_irregular,
 )
 from rolloutd.state.file import (
     MAGIC,
@@ -108,6 +109,7 @@ class StateDatabase:
             DatabaseUnavailable: it cannot be opened, is newer than us, or is not rolloutd's.
         """
         with explained(path):
+            refuse_irregular(path)
             create_private(path)
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         engine = open_engine(path, writes=True)

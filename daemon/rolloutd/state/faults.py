@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rolloutd.errors import DatabaseUnavailable
+from rolloutd.errors import DatabaseRefused, DatabaseUnavailable
 from rolloutd.state.file import begins_as_database
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -36,12 +36,24 @@ class DatabaseReplaced(DatabaseUnavailable):
     """The path does not lead to the file that was opened any more."""
 
 
+def refuse_irregular(path: Path) -> None:
+    """See that what is there, if anything, is a file: another thing may never answer.
+
+    Raises:
+        DatabaseRefused: it is not.
+    """
+    if path.exists() and not path.is_file():
+        raise DatabaseRefused(f"{path}: not a file")
+
+
 def refuse_absence(path: Path) -> None:
     """See that there is a file.
 
     Raises:
         DatabaseAbsent: there is none.
+        DatabaseRefused: there is something else.
     """
+    refuse_irregular(path)
     if not path.exists():
         raise DatabaseAbsent(f"{path}: there is no database yet; `rolloutd backfill` makes it")
 

@@ -64,7 +64,7 @@ class StateReader:
             DatabaseUnavailable: it cannot be read (any more).
         """
         with explained(self.path):
-            rows = self._connection.execute(query, values).fetchall()
+            rows = self._connection.execute(query, list(map(_valid, values))).fetchall()
         # No column holds such; whoever prints the rows does so when we are closed.
         if any(type(value) is bytes for row in rows for value in row):
             raise CorruptDatabase(f"{self.path}: values of a wrong type")
@@ -95,6 +95,13 @@ class StateReader:
         bound = self.value("SELECT codex_home FROM home")
         if bound is not None and os.path.realpath(bound) != os.path.realpath(codex_home):
             raise ConfigurationError(other_home(bound, str(codex_home)))
+
+
+def _valid(value: Any) -> Any:
+    """A value as it may stand in the database: text of bytes that are no UTF-8 never does."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return value
 
 
 def other_home(bound: str, codex_home: str) -> str:

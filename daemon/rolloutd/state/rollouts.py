@@ -1,12 +1,13 @@
 """Rows of `rollouts`: one for each file, its cursor and its summary."""
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 from sqlalchemy import Connection, delete, func, select, update
 
 from rolloutd.records import PARSER_VERSION, Cursor, FileStamp, FileSummary, Known, Reading, Summary
@@ -25,7 +26,7 @@ _STAMP = tuple(rollouts.c[name] for name in FileStamp._fields)
 _FILE = tuple(rollouts.c[name] for name in ("path", "archived", "mtime_ns", "summary"))
 
 
-class Seen(NamedTuple):
+class Seen(Struct, frozen=True, gc=False):
     """What a row says of the file when it was read; no stamp if it could not be opened."""
 
     stamp: FileStamp | None
@@ -38,6 +39,24 @@ def upsert_rollouts(connection: Connection, readings: Sequence[Reading]) -> None
     """Write one row for each reading."""
     now = time.time_ns() // 1_000_000
     _upsert(connection, [rollout_row(reading) | {"indexed_at_ms": now} for reading in readings])
+
+
+def keep_closed(connection: Connection, errors: Mapping[str, str]) -> set[str]:
+    """Mark the rows of files that held a thread and cannot be read now, each with its error.
+
+    What was known of them stays, and they are read again when that can be done. Returns their
+    paths: other files have nothing that could be kept.
+    """
+    held = rollouts.c.thread_id.is_not(None)
+    query = select(rollouts.c.path).where(among(rollouts.c.path, errors), held)
+    kept = set(connection.execute(query).scalars())
+    for path in kept:
+        connection.execute(
+            update(rollouts)
+            .where(rollouts.c.path == path)
+            .values(error=errors[path], parser_version=DISTRUSTED)
+        )
+    return kept
 
 
 def distrust(connection: Connection, paths: Collection[str]) -> None:
@@ -155,9 +174,10 @@ def seen(
         driver = connection.connection.driver_connection
         assert driver is not None
         found = driver.execute(str(query))
-    for path, offset, error, parser_version, *stamp in found:
-        known = None if stamp[0] is None else FileStamp(*stamp)
-        yield path, Seen(known, offset or 0, error, parser_version)
+    for row in found:
+        path, offset, error, parser_version = row[:4]
+        stamp = None if row[4] is None else FileStamp._make(row[4:])
+        yield path, Seen(stamp, offset or 0, error, parser_version)
 
 
 def among_rows(connection: Connection, paths: Collection[str]) -> set[str]:
@@ -186,7 +206,7 @@ def known(connection: Connection, path: str) -> Known | None:
 
 
 def failures(connection: Connection, limit: int | None = None) -> list[tuple[str, str]]:
-    """Path and error of the files that have no thread, in the order of their paths."""
+    """Path and error of the files that have no thread, or cannot be read, by their paths."""
     rows = connection.execute(
         select(rollouts.c.path, rollouts.c.error)
         .where(rollouts.c.error.is_not(None))
@@ -194,6 +214,14 @@ def failures(connection: Connection, limit: int | None = None) -> list[tuple[str
         .limit(limit)
     ).all()
     return [(row.path, row.error) for row in rows]
+
+
+def closed_paths(connection: Connection) -> list[str]:
+    """Files that held a thread and could not be read when they were last looked at."""
+    query = select(rollouts.c.path).where(
+        rollouts.c.error.is_not(None), rollouts.c.thread_id.is_not(None)
+    )
+    return list(connection.execute(query).scalars())
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,9 +85,11 @@ class Files:
     ) -> Finding | None:
         path = candidate.path
         if row is None:
-            return Finding(Kind.MISSING, path, stamp=candidate.stamp)
+            # What lies below a folder that cannot be listed is no file without a row.
+            is_file = not candidate.is_directory
+            return Finding(Kind.MISSING, path, stamp=candidate.stamp) if is_file else None
         if row["parser_version"] != PARSER_VERSION:
-            return _found(Kind.PARSER, candidate, row)
+            return None if self._is_closed(candidate, row) else _found(Kind.PARSER, candidate, row)
         if candidate.problem is not None:
             return _difference(candidate, row, problem_reading(candidate))
         if candidate.stamp != stamp_of(row):
@@ -96,6 +98,16 @@ class Files:
         if made is None:
             return _found(Kind.MISMATCHED, candidate, row, "the summary cannot be read")
         return _difference(candidate, row, made) or self._glanced(candidate, row)
+
+    def _is_closed(self, candidate: Candidate, row: Values) -> bool:
+        """Whether the row was kept for a file that cannot be read, and still cannot."""
+        if candidate.problem is not None or row["error"] is None or row["thread_id"] is None:
+            return False
+        try:
+            glance(self._home, candidate.path, 0, wants_thread=False)
+        except OSError:
+            return True
+        return False
 
     def _glanced(self, candidate: Candidate, row: Values) -> Finding | None:
         """Compare with the file itself, where stat and row agree."""

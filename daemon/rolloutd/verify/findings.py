@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
     DUPLICATE = "duplicate"  # a thread in several files of which none continues another
     UNINDEXABLE = "unindexable"  # a file that holds no thread
-    UNREACHABLE = "unreachable"  # a row below a folder that cannot be seen now: kept, not judged
+    UNREACHABLE = "unreachable"  # what cannot be seen now; rows of it are kept, not judged
 
 
 NOTES = frozenset({Kind.DUPLICATE, Kind.UNINDEXABLE, Kind.UNREACHABLE})

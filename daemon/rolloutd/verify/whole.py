@@ -74,8 +74,13 @@ def is_at_work(state: BackfillState) -> bool:
 
 def notes(connection: Connection, discovery: Discovery) -> Iterator[Finding]:
     """What is no drift, but worth knowing."""
-    for path, error in rollouts.failures(connection):
-        yield Finding(Kind.UNINDEXABLE, path, detail=error)
+    closed = {*discovery.unlisted, *rollouts.closed_paths(connection)}
+    errors = dict(rollouts.failures(connection))
+    for path, error in errors.items():
+        yield Finding(Kind.UNREACHABLE if path in closed else Kind.UNINDEXABLE, path, detail=error)
+    for path in discovery.unlisted:
+        if path not in errors:
+            yield Finding(Kind.UNREACHABLE, path, detail="directory that cannot be listed")
     for thread_id, paths in threads_of_several_files(connection):
         segments = [segment_of(path) for path in paths]
         if len(set(segments)) < len(segments):

@@ -58,28 +58,28 @@ class Reconcile:
         Raises:
             Stopped, LeaseLost: see `Batches.read`, `Lease.transaction`.
         """
-        to_read = {each.path: each for each in discovery.candidates}
-        drift: dict[str, Drift] = dict.fromkeys(to_read, "missing")
+        there = {each.path: each for each in discovery.candidates}
+        unlike = {each.path: each.stamp for each in discovery.candidates}
+        offsets: dict[str, int] = {}
+        drift: dict[str, Drift] = {}
         absent = []
-        unread = sum(each.size for each in discovery.candidates)
         with self._database.reading() as connection:
-            for path, row in rollouts.seen(connection):
-                candidate = to_read.get(path)
+            for path, row in rollouts.seen_unless(connection, unlike):
+                candidate = there.get(path)
                 if candidate is None:
                     absent.append(path)
                 elif has_changed(candidate, row) and not (
                     leaves_outdated and is_only_outdated(candidate, row)
                 ):
-                    unread -= offset_of(candidate, row)
+                    offsets[path] = offset_of(candidate, row)
+                    # What is not of this version is read again whether it has changed or not.
                     if row.parser_version == PARSER_VERSION:
                         drift[path] = "stale"
-                    else:
-                        # It is to be read again whether it has changed or not.
-                        del drift[path]
                 else:
-                    unread -= candidate.size
-                    del to_read[path], drift[path]
-        changed = list(to_read.values())
+                    del unlike[path]
+        changed = [there[path] for path in unlike]
+        unread = sum(each.size - offsets.get(each.path, 0) for each in changed)
+        drift |= {path: "missing" for path in unlike if path not in offsets}
         if changed:
             self._observer.expect(len(changed), unread)
         refresh = Refresh(self._database, discovery.home, self._indexer, self._batches, self._meter)

@@ -94,7 +94,7 @@ class FileStamp(NamedTuple):
         # For every file at every look, and nearly never anything else than what was given.
         if (device | inode | size | mtime_ns | ctime_ns) >> 63:
             stamp = _signed(device), _signed(inode), size, _nearest(mtime_ns), _nearest(ctime_ns)
-        return cls._make(stamp)
+        return tuple.__new__(cls, stamp)
 
 
 def _signed(number: int) -> int:

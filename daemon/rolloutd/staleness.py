@@ -29,10 +29,7 @@ def jobs_of(database: StateDatabase, candidates: Iterable[Candidate]) -> Iterato
 
 def has_changed(candidate: Candidate, row: rollouts.Seen | None) -> bool:
     """Whether a file has to be read again, by what its row says of it."""
-    if row is None or row.parser_version != PARSER_VERSION:
-        return True
-    # As `_differs`, which is not called for every file every minute.
-    return candidate.stamp != row.stamp if candidate.problem is None else _differs(candidate, row)
+    return row is None or row.parser_version != PARSER_VERSION or _differs(candidate, row)
 
 
 def is_only_outdated(candidate: Candidate, row: rollouts.Seen) -> bool:

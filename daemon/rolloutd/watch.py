@@ -143,8 +143,9 @@ class Watcher:
 
     def _post(self, events: set[FileEvent]) -> Hints:
         hints = tidy(os.fspath(self._home), events)
-        if events:
-            self.last_event = time.time()
+        if not events:
+            return hints  # Nobody need wake up for that.
+        self.last_event = time.time()
         if len(events) >= FLOOD_EVENTS:
             self._meter.lost_events()
         if hints.names:

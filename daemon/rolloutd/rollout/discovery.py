@@ -136,11 +136,11 @@ def walk(home: Path, relative: str) -> Iterator[Candidate]:
         try:
             with _listed(prefix + directory) as entries:
                 for entry in entries:
-                    path = f"{directory}/{entry.name}"
+                    name = entry.name
                     if entry.is_dir(follow_symlinks=False):
-                        pending.append(path)
-                    if is_rollout_name(entry.name):
-                        candidate = _candidate(path, entry)
+                        pending.append(f"{directory}/{name}")
+                    if is_rollout_name(name):
+                        candidate = _candidate(f"{directory}/{name}", entry)
                         if candidate is not None:
                             yield candidate
         except FileNotFoundError:
@@ -224,6 +224,8 @@ def _candidate(path: str, entry: os.DirEntry[str]) -> Candidate | None:
 
 
 def _from_status(path: str, status: os.stat_result) -> Candidate:
+    if path.isascii() and stat.S_ISREG(status.st_mode):
+        return Candidate(path, FileStamp.of(status))
     text = watermark_text(path)
     if text != path:
         return Candidate(text, problem="file name is not UTF-8")

@@ -67,8 +67,6 @@ def watermark_text(relative: str) -> str:
     SQLite's text is UTF-8; the bytes of a name that are not are written as U+FFFD and their
     hexadecimal value, so that two such names stay apart.
     """
-    if relative.isascii():
-        return relative
     try:
         relative.encode()
     except UnicodeEncodeError:

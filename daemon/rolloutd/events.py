@@ -23,6 +23,9 @@ from rolloutd.rollout.session_index import FILE_NAME
 # `added`, `modified` or `deleted`, and an absolute path.
 FileEvent: TypeAlias = tuple[str, str]
 
+# Device and inode.
+_File: TypeAlias = tuple[int, int]
+
 # Events of one burst are gathered: until there are none for a step, or for this long. The watcher
 # wakes once a step even when there is nothing: a shorter one would cost more than it gains.
 _GATHER_MS = 150
@@ -45,7 +48,7 @@ class Watches:
     def __init__(self, home: Path) -> None:
         self.cost = 0.0
         self._home = home
-        self._inodes: dict[str, int] = {}
+        self._files: dict[str, _File] = {}
         self._notify = self._armed()
 
     def wait(self, seconds: float, stopping: Callable[[], bool]) -> set[FileEvent]:
@@ -59,7 +62,7 @@ class Watches:
 
     def are_outdated(self) -> bool:
         """Whether something is there that is not watched."""
-        return any(self._inodes.get(path) != inode for path, inode in _watched(self._home))
+        return any(self._files.get(path) != file for path, file in _watched(self._home))
 
     def renew(self) -> set[FileEvent]:
         """Watch what is there now; returns what has happened until then.
@@ -83,9 +86,9 @@ class Watches:
         return self._arm(began)
 
     def _arm(self, began: float) -> RustNotify:
-        inodes = dict(_watched(self._home))
+        files = dict(_watched(self._home))
         notify = RustNotify(
-            list(inodes),
+            list(files),
             debug=False,
             force_polling=False,
             poll_delay_ms=0,
@@ -93,7 +96,7 @@ class Watches:
             # It would hide every failure, that there are no more watches too.
             ignore_permission_denied=False,
         )
-        self._inodes = inodes
+        self._files = files
         self.cost = time.monotonic() - began
         return notify
 
@@ -111,35 +114,40 @@ def _events(told: set[tuple[int, str]] | str) -> set[FileEvent]:
     return {(Change(number).raw_str(), path) for number, path in told}
 
 
-def _watched(home: Path) -> Iterator[tuple[str, int]]:
-    """Directories in which there may be rollouts, and the session index; each with its inode."""
+def _watched(home: Path) -> Iterator[tuple[str, _File]]:
+    """Directories in which there may be rollouts, and the session index; each as it is now."""
     for name in (FILE_NAME, *ROOTS):
         path = f"{home}/{name}"
         with suppress(OSError):
             status = Path(path).stat()
             if name == FILE_NAME:
-                yield path, status.st_ino
+                yield path, _file(status)
             elif stat.S_ISDIR(status.st_mode):
-                yield from _directories(path, status.st_ino)
+                yield from _directories(path, _file(status))
 
 
-def _directories(root: str, inode: int) -> Iterator[tuple[str, int]]:
+def _directories(root: str, file: _File) -> Iterator[tuple[str, _File]]:
     """A directory, and all below it that can be listed, by real names of valid text."""
-    pending = [(root, inode)]
+    pending = [(root, file)]
     while pending:
-        path, inode = pending.pop()
+        path, file = pending.pop()
         try:
             with os.scandir(path) as entries:
+                # Not the inode of the entry: something may be mounted there.
                 below = [
-                    (each.path, each.inode())
+                    (each.path, _file(each.stat(follow_symlinks=False)))
                     for each in entries
                     if each.is_dir(follow_symlinks=False) and _is_text(each.name)
                 ]
         except OSError:
             continue  # Gone, or closed to us: then a look at everything says so.
-        yield path, inode
+        yield path, file
         if not _WATCHES_TREES:
             pending += below
+
+
+def _file(status: os.stat_result) -> _File:
+    return status.st_dev, status.st_ino
 
 
 def _is_text(name: str) -> bool:

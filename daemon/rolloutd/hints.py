@@ -85,6 +85,7 @@ class Mailbox:
         self._condition = threading.Condition()
         self._hints = Hints()
         self._stopping = False
+        self._is_in_doubt = False
 
     def post(self, hints: Hints) -> None:
         """Add hints."""
@@ -95,6 +96,15 @@ class Mailbox:
     def ask_reconcile(self, *, urgent: bool = False) -> None:
         """Ask that everything be looked at, without there having been an event."""
         self.post(Hints(everything=True, urgent=urgent))
+
+    def doubt(self) -> None:
+        """Say that something has happened of which no event told."""
+        self._is_in_doubt = True
+
+    def was_in_doubt(self) -> bool:
+        """Whether that was said since the last time this was asked."""
+        doubt, self._is_in_doubt = self._is_in_doubt, False
+        return doubt
 
     def stop(self) -> None:
         """Ask the worker to stop."""

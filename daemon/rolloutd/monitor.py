@@ -104,6 +104,8 @@ class Monitor:
 
     def _follow(self, database: StateDatabase, pool: ReaderPool, lease: Lease) -> None:
         self._well()
+        # What a backfill has left in the log would be read through it by every reconcile.
+        database.checkpoint()
         with database.reading() as connection:
             outdated = rollouts.count_outdated(connection)
         if outdated:

@@ -186,7 +186,8 @@ class Steady:
             with self._long():
                 done = self._reconcile.run(self._lease, discovery)
             self._is_dirty |= bool(done.upserted or done.removed)
-            if is_periodic:
+            if is_periodic and done.drift:
+                self._mailbox.doubt()
                 self._drifts.suspect(done.drift, began)
             if not self._is_missing:
                 self._progress.rollouts = done.scanned

@@ -8,8 +8,9 @@ from rolloutd.events import FileEvent, Watches
 from rolloutd.hints import Hints
 from rolloutd.rollout.session_index import FILE_NAME
 
-# How often to see whether directories are there that no event told of.
-_CHECK_SECONDS = 60.0
+# How often to see whether directories are there that no event told of, without being asked to. It
+# takes as long as a reconcile, which finds whatever happens in such a directory, and asks then.
+_CHECK_SECONDS = 900.0
 # Renewing the watches takes one part in so many of the time, at most.
 _SHARE = 10
 

@@ -136,7 +136,7 @@ class Watcher:
                 return
             if time.monotonic() - looked >= _LOOK_SECONDS:
                 looked = time.monotonic()
-                if self._look_at_names():
+                if self._look_at_names() or self._mailbox.was_in_doubt():
                     upkeep.suspect()
                 if self._roots() != roots:
                     return

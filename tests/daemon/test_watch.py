@@ -1,14 +1,16 @@
 """Where file events end: no room for watches, links, folders that move, folders closed to us."""
 
+import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.daemon.living import Daemon, append, living, wait_until_true
-from tests.daemon.mounts import other_side
+from tests.daemon.mounts import mounted, other_side
 from tests.oracle.cases_build import tokens
 from tests.running import Place, dump, rows, thread_id, wait_until, watermark
 from tests.state.test_database import without_privileges
@@ -240,4 +242,26 @@ def test_a_mount_that_has_events_only_of_its_own(place: Place, tmp_path: Path, w
         wait_until(is_seen(place, 1, 5), "it is seen", SOON_SECONDS)
         append(source / watermark(1), tokens(6))
         wait_until(is_seen(place, 1, 6), "it is seen", 10)
+        daemon.stop()
+
+
+def test_a_folder_of_which_no_event_tells_is_watched_once_a_reconcile_has_found_it(
+    place: Place,
+) -> None:
+    """As one that is mounted: its files are found by looking, and then followed by events."""
+    elsewhere = place.root / "elsewhere"
+    path = place.thread(500)
+    path.parent.rename(elsewhere)
+    path.parent.mkdir()
+    with living(place, ROLLOUTD_RECONCILE_SECONDS="5") as daemon:
+        wait_until_true(place)
+        with mounted(path.parent, "--bind", os.fspath(elsewhere)):
+            wait_until_true(place)
+            took = []
+            for count in range(100, 106):
+                began = time.monotonic()
+                append(path, tokens(count))
+                wait_until(is_seen(place, 500, count), "it is seen")
+                took.append(time.monotonic() - began)
+            assert max(took[-3:]) < 1, took
         daemon.stop()

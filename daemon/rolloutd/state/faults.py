@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rolloutd.errors import DatabaseRefused, DatabaseUnavailable
+from rolloutd.errors import DatabaseUnavailable
 from rolloutd.state.file import begins_as_database
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -40,10 +40,10 @@ def refuse_irregular(path: Path) -> None:
     """See that what is there, if anything, is a file: another thing may never answer.
 
     Raises:
-        DatabaseRefused: it is not.
+        DatabaseUnavailable: it is not.
     """
     if path.exists() and not path.is_file():
-        raise DatabaseRefused(f"{path}: not a file")
+        raise DatabaseUnavailable(f"{path}: not a file")
 
 
 def refuse_absence(path: Path) -> None:
@@ -51,7 +51,7 @@ def refuse_absence(path: Path) -> None:
 
     Raises:
         DatabaseAbsent: there is none.
-        DatabaseRefused: there is something else.
+        DatabaseUnavailable: there is something else.
     """
     refuse_irregular(path)
     if not path.exists():

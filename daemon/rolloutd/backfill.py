@@ -167,7 +167,7 @@ class Backfill:
         self._complete(lease)
         if passed is None:
             return reconciled
-        return Reconciled(passed.scanned, passed.upserted, reconciled.removed)
+        return Reconciled(passed.scanned, passed.scanned, passed.upserted, reconciled.removed)
 
     def _complete(self, lease: Lease) -> None:
         with lease.transaction() as connection:

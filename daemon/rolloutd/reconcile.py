@@ -19,12 +19,13 @@ from rolloutd.state.lease import Lease
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """Files that were compared, indexed because they had changed, and dropped.
+    """Files that were compared, read because they had changed, indexed, and dropped.
 
     `drift` says of each file that has changed since its row was written in which way.
     """
 
     scanned: int
+    read: int
     upserted: int
     removed: int
     drift: dict[str, Drift] = field(default_factory=dict)
@@ -86,7 +87,8 @@ class Reconcile:
         done = refresh.index(lease, Chosen(changed, unread), filter(discovery.covers, absent))
         gone = refresh.drop(lease, done.missing, discovery.still_there().covers)
         drift |= dict.fromkeys(gone, "gone")
-        return Reconciled(len(discovery.candidates), done.threads, len(gone), drift)
+        count = len(discovery.candidates)
+        return Reconciled(count, len(changed), done.threads, len(gone), drift)
 
 
 def discover_all(home: Path, looking: Callable[[], None]) -> Discovery:

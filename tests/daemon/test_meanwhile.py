@@ -16,6 +16,8 @@ from tests.daemon.living import append, wait_until_true
 from tests.oracle.cases_build import tokens
 from tests.running import Place, dump, wait_until, watermark
 
+pytestmark = pytest.mark.alone
+
 FILES = 300
 
 

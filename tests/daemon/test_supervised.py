@@ -12,6 +12,8 @@ from tests.daemon.living import living, stop_readers, wait_until_true
 from tests.running import Place, state_of, wait_until, watermark, write
 from tests.systemd.listening import Manager, listening
 
+pytestmark = pytest.mark.alone
+
 WATCHDOG_SECONDS = 2.0
 # So much is read by a reader process, and not at once; it takes no room on disk.
 HOLE_BYTES = 500_000_000

@@ -10,6 +10,8 @@ from tests.daemon.living import append, living, stop_readers, wait_until_true
 from tests.oracle.cases_build import meta, tokens, user
 from tests.running import Place, change, dump, rows, thread_id, wait_until, watermark
 
+pytestmark = pytest.mark.alone
+
 FILES = 30
 # In each tenth file, a hole that takes no room on disk, and a moment to be read.
 HOLE_BYTES = 200_000_000

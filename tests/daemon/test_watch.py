@@ -15,6 +15,8 @@ from tests.oracle.cases_build import tokens
 from tests.running import Place, dump, rows, thread_id, wait_until, watermark
 from tests.state.test_database import without_privileges
 
+pytestmark = pytest.mark.alone
+
 NO_ROOM = "no more file watches"
 SOON_SECONDS = 2.0  # what takes longer was not found by an event
 

@@ -153,6 +153,39 @@ def walk(home: Path, relative: str) -> Iterator[Candidate]:
             )
 
 
+def fingerprint(home: Path, looking: Callable[[], None]) -> int | None:
+    """A number that is another one whenever `discover` would find anything else.
+
+    For half of its time, and no memory. None if not all can be seen. It holds within one process,
+    and as long as directories list what has not changed in the same order.
+    """
+    seen = count = 0
+    try:
+        for root in ROOTS:
+            file = _root(home / root)
+            seen = hash((seen, file))
+            pending = [] if file is None else [f"{home}/{root}"]
+            while pending:
+                directory = pending.pop()
+                seen = hash((seen, directory))
+                with _listed(directory) as entries:
+                    for entry in entries:
+                        name = entry.name
+                        if entry.is_dir(follow_symlinks=False):
+                            pending.append(f"{directory}/{name}")
+                        if is_rollout_name(name):
+                            status = entry.stat(follow_symlinks=False)
+                            what = status.st_ino, status.st_size
+                            when = status.st_mtime_ns, status.st_ctime_ns
+                            seen = hash((seen, name, what, when))
+                            count += 1
+                            if count % _TICK_FILES == 0:
+                                looking()
+    except OSError:
+        return None
+    return seen
+
+
 def first_found(home: Path) -> Iterator[Candidate]:
     """What `discover` would find, in its order, one at a time: for a head start.
 

@@ -74,6 +74,15 @@ class StateDatabase:
             if self._descriptor is not None and os.pread(self._descriptor, 16, 0) != MAGIC:
                 raise CorruptDatabase(f"{self.path}: was overwritten")
 
+    def foreign_changes(self) -> int:
+        """A number that is another one when anybody else has changed the database.
+
+        Of a writer, which holds one connection: it is that connection's own.
+        """
+        with self.reading() as connection:
+            version: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+        return version
+
     def refuse_unsound(self) -> None:
         """See `soundness.refuse_unsound`."""
         with self.reading() as connection:

@@ -96,7 +96,8 @@ class Steady:
         self._reconciled = time.monotonic()
         self._took = 0.0
         self._is_missing = False
-        # Whether every row was true when all of them were looked at, and of what state.
+        # Whether every row was true when all of them were looked at, and of what state; nothing was
+        # written since.
         self._was_true = True
         self._true_of: tuple[int, int] | None = None
         self._quick_looks = 0
@@ -155,6 +156,7 @@ class Steady:
         self._wants_reconcile |= followed.obscure
         if followed.indexed or followed.gone:
             self._is_dirty = True
+            self._was_true = False
 
     def _index_heavy(self) -> None:
         hints, self._heavy = Hints(files=self._heavy), {}

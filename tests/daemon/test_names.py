@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.living import living, wait_until_true
+from tests.daemon.living import Daemon, living, wait_until_true
+from tests.daemon.scraping import scrape
+from tests.metrics.samples import series
 from tests.running import Place, change, dump, rows, thread_id, wait_until
+from tests.state.test_database import without_privileges
 
 QUICK: dict[str, Any] = {"ROLLOUTD_RECONCILE_SECONDS": "1"}
 INDEX = "session_index.jsonl"
@@ -30,6 +33,10 @@ def name(place: Place, text: str, *, by_rename: bool = False) -> None:
 
 def names(place: Place) -> list[str]:
     return [text for (text,) in rows(place.database, "SELECT name FROM session_names")]
+
+
+def looks_in_vain(daemon: Daemon) -> float:
+    return scrape(daemon)[series("errors_total", stage="discover")]
 
 
 def test_an_index_that_was_there_between_two_looks(place: Place) -> None:
@@ -95,4 +102,23 @@ def test_an_index_that_is_made_later_is_followed_by_events_too(place: Place, way
             took.append(time.monotonic() - began)
             daemon.is_in("following")
         assert min(took[1:]) < 1, took
+        daemon.stop()
+
+
+def test_a_home_that_is_closed_keeps_its_names(place: Place) -> None:
+    name(place, "kept")
+    with living(place, prefix=without_privileges(), **QUICK) as daemon:
+        mode = place.home.stat().st_mode
+        place.home.chmod(0)
+        try:
+            wait_until(lambda: daemon.state and daemon.state.problem, "it is missed", 10)
+            for _ in range(3):
+                before = looks_in_vain(daemon)
+                daemon.hang_up()
+                wait_until(lambda: looks_in_vain(daemon) > before, "a look")  # noqa: B023
+                assert names(place) == ["kept"]
+        finally:
+            place.home.chmod(mode)
+        wait_until_true(place)
+        assert names(place) == ["kept"]
         daemon.stop()

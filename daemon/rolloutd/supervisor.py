@@ -12,6 +12,7 @@ from rolloutd.errors import DatabaseUnavailable, WorkHeld
 from rolloutd.rollout.discovery import first_found
 from rolloutd.rollout.messages import Job
 from rolloutd.rollout.pool import ReaderPool
+from rolloutd.state.file import identity_of, set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,13 +69,12 @@ def run_backfill(settings: "Settings", *, rebuild: bool) -> "Report":
         pool = stack.enter_context(ReaderPool(str(settings.codex_home)))
         # The readers start while we import the database's half of the program.
         pool.start()
-        if not settings.database.exists():
+        if identity_of(settings.database) is None:
             # All is to be read, so the readers need not wait for us with the first files.
             with suppress(OSError):
                 pool.begin(Job(each.path, each.size) for each in first_found(settings.codex_home))
         from rolloutd.progress import progress_bar
         from rolloutd.state.faults import CorruptDatabase
-        from rolloutd.state.file import identity_of
 
         observer = stack.enter_context(progress_bar("backfill"))
         for _ in range(_ATTEMPTS - 1):
@@ -119,7 +119,6 @@ def _backfill_once(
 
 def _set_aside(database: "Path", file: tuple[int, int] | None, error: Exception) -> None:
     from rolloutd.state.faults import explained
-    from rolloutd.state.file import set_aside
 
     _log.warning("%s", error)
     with explained(database):
@@ -138,7 +137,6 @@ def run_verify(settings: "Settings", *, deep: bool, repair: bool) -> "Verified":
         Stopped: on SIGTERM or SIGINT.
     """
     from rolloutd.state.faults import CorruptDatabase
-    from rolloutd.state.file import identity_of
 
     file = identity_of(settings.database)
     try:
@@ -159,7 +157,7 @@ def _verify_once(settings: "Settings", *, deep: bool, repair: bool) -> "Verified
     from rolloutd.verify.verification import Verification
 
     # Repairing makes no database where there is none, but brings an older one up to date.
-    writes = repair and settings.database.exists()
+    writes = repair and identity_of(settings.database) is not None
     opening = StateDatabase.open_writer if writes else StateDatabase.open_reader
     with ExitStack() as stack:
         stop = StopRequest()

@@ -106,6 +106,23 @@ def test_a_database_that_is_no_file(place: Place, command: str, kind: str) -> No
     assert done.stderr.splitlines()[-1].endswith(f"{odd}: not a file"), done
 
 
+@pytest.mark.parametrize(
+    "command", ["list", "show 1234", "status", "verify", "verify --repair", "backfill", "run"]
+)
+def test_a_database_in_a_folder_that_is_closed(place: Place, command: str) -> None:
+    closed = place.root / "closed"
+    (closed / "in").mkdir(parents=True)
+    closed.chmod(0)
+    odd = closed / "in" / "state.sqlite"
+    try:
+        done = place.run(*command.split(), "--database", str(odd), prefix=without_privileges())
+    finally:
+        closed.chmod(0o700)
+    assert (done.code, done.stdout) == (74, ""), done
+    assert done.stderr.splitlines()[-1].endswith(f"{odd}: Permission denied"), done
+    assert "Traceback" not in done.stderr
+
+
 def test_the_version_on_a_full_disk() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

@@ -92,8 +92,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    # Ended like by Ctrl-C, so that the daemon does not stay behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Ended by these, so that the daemon does not stay behind; a shell may have had Ctrl-C ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     deadline = time.monotonic() + arguments.seconds
     with tempfile.TemporaryDirectory(prefix="rolloutd-demo-") as folder:
         home, database = Path(folder, "codex"), Path(folder, "state", "state.sqlite")

@@ -114,12 +114,21 @@ def living(
             process.kill()
 
 
+def is_reader(pid: int) -> bool:
+    """Whether this child has become what it was started for."""
+    try:
+        return b"rolloutd.rollout.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
 def stop_readers(daemon: Daemon) -> set[int]:
     """SIGSTOP all of its reader processes, as soon as there are some."""
     stopped: set[int] = set()
 
     def are_stopped() -> bool:
-        new = {pid for pid, _ in children_of(daemon.process.pid)} - stopped
+        # One that is not the reader's program yet keeps the daemon waiting for that.
+        new = {pid for pid, _ in children_of(daemon.process.pid) if is_reader(pid)} - stopped
         for pid in new:
             os.kill(pid, signal.SIGSTOP)
         stopped.update(new)

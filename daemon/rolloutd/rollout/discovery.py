@@ -156,8 +156,8 @@ def walk(home: Path, relative: str) -> Iterator[Candidate]:
 def fingerprint(home: Path, looking: Callable[[], None]) -> int | None:
     """A number that is another one whenever `discover` would find anything else.
 
-    For half of its time, and no memory. None if not all can be seen. It holds within one process,
-    and as long as directories list what has not changed in the same order.
+    For two thirds of its time, and no memory. None if not all can be seen. It holds within one
+    process, and as long as directories list what has not changed in the same order.
     """
     seen = count = 0
     try:

@@ -51,14 +51,13 @@ def keep_closed(connection: Connection, errors: Mapping[str, str]) -> set[str]:
     paths: other files have nothing that could be kept.
     """
     held = rollouts.c.thread_id.is_not(None)
-    query = select(rollouts.c.path).where(among(rollouts.c.path, errors), held)
-    kept = set(connection.execute(query).scalars())
-    for path in kept:
-        connection.execute(
-            update(rollouts)
-            .where(rollouts.c.path == path)
-            .values(error=errors[path], parser_version=DISTRUSTED)
-        )
+    query = select(rollouts.c.path, rollouts.c.error, rollouts.c.parser_version)
+    kept = set()
+    for path, *said in connection.execute(query.where(among(rollouts.c.path, errors), held)).all():
+        kept.add(path)
+        now = {"error": errors[path], "parser_version": DISTRUSTED}
+        if said != [*now.values()]:  # It is tried with every look.
+            connection.execute(update(rollouts).where(rollouts.c.path == path).values(**now))
     return kept
 
 

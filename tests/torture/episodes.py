@@ -261,6 +261,9 @@ def damage(room: Room) -> None:
             room.kill(daemon)
         _harm(room)
         room.settle()
+        if not room.place.database.exists():
+            # The daemon had put it aside, and was killed right then.
+            room.place.backfill()
         # What SQLite takes for a sound page may say anything: only a deep look tells.
         repaired = room.place.run("verify", "--deep", "--repair", "--json")
         assert repaired.code == 0, repaired

@@ -177,6 +177,12 @@ def wait_until(
         time.sleep(pause)
 
 
+def wait_for_another_second() -> None:
+    """Codex tells times by the second: what it makes from here on has a later one."""
+    began = int(time.time())
+    wait_until(lambda: int(time.time()) > began, "another second")
+
+
 def _connection(database: Path, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(f"{database.as_uri()}?mode={mode}", timeout=BOUND_SECONDS, uri=True)
 

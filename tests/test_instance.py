@@ -1,11 +1,13 @@
 """One daemon on one database, and what it says of itself."""
 
+import itertools
 import os
 import signal
 import stat
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,23 +117,30 @@ def test_what_is_read_is_always_one_whole_state(database: Path) -> None:
     states = [
         DaemonState(1, 2, problem="x" * length, queue=length) for length in (3000, 0, 90_000, 10)
     ]
+    calm = threading.Event()
+    seen = Counter[DaemonState | None]()
+
+    def look() -> bool:
+        seen[running_daemon(database)] += 1
+        return seen.total() >= 200 and seen.keys() >= set(states)
+
     with single_instance(database) as instance:
         instance.tell(states[0])
-        told = threading.Event()
 
         def tell() -> None:
-            for round_ in range(400):
-                instance.tell(states[round_ % len(states)])
-            told.set()
+            for state in itertools.cycle(states):
+                instance.tell(state)
+                if calm.is_set():
+                    return
 
         teller = threading.Thread(target=tell)
         teller.start()
-        looks = 0
-        while not told.is_set():
-            assert running_daemon(database) in states
-            looks += 1
-        teller.join()
-    assert looks > 5
+        try:
+            wait_until(look, "each state is read, and often", pause=0)
+        finally:
+            calm.set()
+            teller.join()
+    assert seen.keys() == set(states)
 
 
 @pytest.mark.parametrize(

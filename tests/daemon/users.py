@@ -8,6 +8,7 @@ from tests.daemon.sessions import Served, execute
 from tests.daemon.witness import Witness
 from tests.oracle.driver import CodexHome
 from tests.oracle.homes import TOOLS
+from tests.running import wait_for_another_second
 
 NAME = "a good name"
 
@@ -73,6 +74,7 @@ class User:
         main = self.threads["main"]
         last = served.turn(main, "to be taken back")
         if self.codex.has("0.169.0"):
+            wait_for_another_second()
             served.ask("thread/revert", main, beforeTurnId=last)
         else:
             served.ask("thread/rollback", main, numTurns=1)

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from tests.running import wait_for_another_second
+
 from .app_server import AppServer
 from .codex_index import copy_home
 from .driver import CodexHome, codex_home
@@ -96,6 +98,7 @@ def _converse_with_app_server(codex: CodexHome, server: AppServer, cwd: Path) ->
         server.turn(thread, "spawn")
     last = server.turn(thread, "second words", effort="medium")
     if codex.has("0.169.0"):
+        wait_for_another_second()
         server.request("thread/revert", threadId=thread, beforeTurnId=last)
     elif codex.has("0.99.0"):
         server.request("thread/rollback", threadId=thread, numTurns=1)

@@ -6,18 +6,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
 
 from rolloutd.errors import DatabaseUnavailable
-from rolloutd.resources import resource
 from rolloutd.sources import class_of
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.revision import HEAD
 from rolloutd.state.schema import metadata
 from tests.running import change, rows
+from tests.state.migrated import config, migrated
 
 # Codex 0.130.0's own: (name, type, NOT NULL, default), and whether it is part of the key.
 CODEX_COLUMNS = {
@@ -110,12 +107,6 @@ def made(path: Path) -> Path:
     return path
 
 
-def config() -> Config:
-    made_config = Config()
-    made_config.set_main_option("script_location", str(resource("migrations")))
-    return made_config
-
-
 def normalised(path: Path) -> dict[tuple[str, str], str]:
     """Every table and index with its text, without what SQL does not care about."""
     found = rows(path, "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")
@@ -129,17 +120,6 @@ def definitions(text: str) -> list[str]:
     """What is defined in a CREATE: a column that was added later stands behind the table's key."""
     head, _, body = text.partition("(")
     return [head, *sorted(re.split(r",(?![^(]*\))", body.removesuffix(")")))]
-
-
-def migrated(path: Path, revision: str = "head") -> Path:
-    """A database that migrations made, up to a revision."""
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        settings = config()
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, revision)
-    engine.dispose()
-    return path
 
 
 def columns_of(path: Path, table: str) -> dict[str, tuple[str, bool, str | None, bool]]:
@@ -178,6 +158,15 @@ def test_migrations_make_what_create_all_makes(tmp_path: Path) -> None:
             assert columns_of(other, name) == columns_of(path, name)
             assert list(columns_of(other, name)) == list(columns_of(path, name))
     assert rows(path, "SELECT version_num FROM alembic_version") == [(HEAD,)]
+
+
+def test_indexes_are_made_in_one_order(tmp_path: Path) -> None:
+    """SQLite's choice between equally good ones depends on it."""
+    path = made(tmp_path / "state.sqlite")
+    for table in metadata.tables:
+        query = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql <> ''"
+        names = [name for (name,) in rows(path, f"{query} ORDER BY rowid", table)]
+        assert names == sorted(names, reverse=True)
 
 
 def test_definitions_tell_tables_apart() -> None:

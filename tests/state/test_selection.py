@@ -14,6 +14,7 @@ from rolloutd.sources import CLASSES, LABELS, class_of, label_of
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.reader import StateReader
 from rolloutd.state.selection import Key, Order, Selection, Sort, page_query
+from tests.state.migrated import migrated
 from tests.threads import insert_threads, thread
 
 SOURCES = (
@@ -84,10 +85,12 @@ def is_meant(row: dict[str, Any], wanted: Selection, sort: Sort) -> bool:
     )
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
+@pytest.fixture(params=["made", "migrated"])
+def path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A database with nothing in it but its tables."""
     path = tmp_path / "state.sqlite"
+    if request.param == "migrated":
+        migrated(path)
     with StateDatabase.open_writer(path):
         pass
     return path

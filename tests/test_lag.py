@@ -27,7 +27,7 @@ def outcome(seconds_ago: float, *, is_gone: bool = False) -> Outcome:
     """Of a file that changed so long ago."""
     stamp = FileStamp(1, 2, 3, 4, ctime_ns=int((time.time() - seconds_ago) * 1e9))
     reading = None if is_gone else Reading("sessions/a", archived=False, encoding="plain")
-    return Outcome(Candidate("sessions/a", stamp), reading)
+    return Outcome(Candidate("sessions/a", stamp.packed()), reading)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from rolloutd.rollout.messages import Job
 from rolloutd.rollout.names import order_of
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.rollout.session_index import read_session_names
-from rolloutd.state import rollouts
+from rolloutd.state import tally
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import refuse_other_home
 from rolloutd.state.lease import BackfillState, Lease, LeaseLost, Work, claim, read_state
@@ -172,7 +172,7 @@ class Backfill:
     def _complete(self, lease: Lease) -> None:
         with lease.transaction() as connection:
             delete_strays(connection)
-            progress = rollouts.totals(connection).progress
+            progress = tally.totals(connection).progress
         lease.complete(**progress)
 
     def _session_names(self) -> dict[str, str] | None:
@@ -220,8 +220,8 @@ class Backfill:
     def _report(self, done: Reconciled, seconds: float) -> Report:
         with self._database.reading() as connection:
             status = read_state(connection).status
-            totals = rollouts.totals(connection)
-            failures = rollouts.failures(connection)
+            totals = tally.totals(connection)
+            failures = tally.failures(connection)
         return Report(
             status=status,
             scanned=done.scanned,

@@ -18,7 +18,7 @@ from rolloutd.indexer import Indexer
 from rolloutd.refresh import Refresh
 from rolloutd.rollout.discovery import Candidate
 from rolloutd.rollout.whereabouts import forms_of, look_around, plain_of
-from rolloutd.state import rollouts
+from rolloutd.state import rollouts, tally
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import binding_of, refuse_other_home
 from rolloutd.state.lease import Lease, Work, claim, read_state
@@ -85,7 +85,7 @@ class Mending:
             # Also what no file speaks of, or was written past the files.
             indexer.merge_threads(connection, thread_ids)
             delete_strays(connection)
-            progress = rollouts.totals(connection).progress
+            progress = tally.totals(connection).progress
         with lease.transaction(**progress):
             pass
 

@@ -15,7 +15,7 @@ from rolloutd.hints import Mailbox
 from rolloutd.meter import UNMETERED, Meter
 from rolloutd.readiness import Phase
 from rolloutd.rollout.pool import ReaderPool
-from rolloutd.state import rollouts
+from rolloutd.state import tally
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.faults import CorruptDatabase, DatabaseBusy, DatabaseReplaced
 from rolloutd.state.file import identity_of, set_aside
@@ -107,7 +107,7 @@ class Monitor:
         # What a backfill has left in the log would be read through it by every reconcile.
         database.checkpoint()
         with database.reading() as connection:
-            outdated = rollouts.count_outdated(connection)
+            outdated = tally.count_outdated(connection)
         if outdated:
             _log.info("another version has read %d files: reading them again", outdated)
             self._mailbox.ask_reconcile(urgent=True)

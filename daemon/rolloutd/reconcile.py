@@ -60,7 +60,7 @@ class Reconcile:
             Stopped, LeaseLost: see `Batches.read`, `Lease.transaction`.
         """
         there = {each.path: each for each in discovery.candidates}
-        unlike = {each.path: each.stamp for each in discovery.candidates}
+        unlike = {each.path: each.packed for each in discovery.candidates}
         offsets: dict[str, int] = {}
         drift: dict[str, Drift] = {}
         absent = []

@@ -4,6 +4,7 @@
 """
 
 import os
+import struct
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -95,6 +96,19 @@ class FileStamp(NamedTuple):
         if (device | inode | size | mtime_ns | ctime_ns) >> 63:
             stamp = _signed(device), _signed(inode), size, _nearest(mtime_ns), _nearest(ctime_ns)
         return tuple.__new__(cls, stamp)
+
+    def packed(self) -> bytes:
+        """The same in a third of the room; for those who hold many."""
+        return pack_stamp(*self)
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> "FileStamp":
+        """What was packed."""
+        return cls(*_PACKED_STAMP.unpack(packed))
+
+
+_PACKED_STAMP = struct.Struct("=5q")
+pack_stamp = _PACKED_STAMP.pack
 
 
 def _signed(number: int) -> int:

@@ -8,7 +8,7 @@ import msgspec
 from rolloutd import __version__
 from rolloutd.backfill import Report
 from rolloutd.instance import DaemonState
-from rolloutd.state import rollouts
+from rolloutd.state import tally
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import home_of
 from rolloutd.state.lease import BackfillState, read_state
@@ -52,7 +52,7 @@ def status_document(database: StateDatabase, daemon: DaemonState | None) -> dict
     """`status --json`; `daemon` is null where none runs."""
     with database.reading() as connection:
         state = read_state(connection)
-        totals = rollouts.totals(connection)
+        totals = tally.totals(connection)
         counts = count_threads(connection)
         home = home_of(connection)
     return {

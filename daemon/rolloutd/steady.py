@@ -18,7 +18,7 @@ from rolloutd.meter import UNMETERED, Meter
 from rolloutd.reconcile import Reconcile
 from rolloutd.rollout.discovery import Discovery, discover, fingerprint
 from rolloutd.rollout.pool import ReaderPool
-from rolloutd.state import rollouts
+from rolloutd.state import tally
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import Lease
 from rolloutd.state.threads import delete_strays
@@ -244,7 +244,7 @@ class Steady:
 
     def _count(self, **progress: int) -> None:
         with self._database.reading() as connection:
-            totals = rollouts.totals(connection)
+            totals = tally.totals(connection)
         with self._lease.transaction(**totals.progress, **progress) as connection:
             delete_strays(connection)
         self._is_dirty = False

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, update
 
 from rolloutd.records import PARSER_VERSION, Cursor, DynamicTool, FileStamp, Known, Reading, Summary
-from rolloutd.state import rollouts
+from rolloutd.state import rollouts, tally
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.schema import rollouts as table
 from rolloutd.state.threads import names_of, write_threads
@@ -72,6 +72,23 @@ def test_the_last_reading_of_a_file_counts(connection: Connection) -> None:
     assert rollouts.threads_of(connection, ["sessions/a", "sessions/b"]) == {"t"}
 
 
+def test_rows_that_say_what_is_known_are_left_out(connection: Connection) -> None:
+    stamps = {name: CURSOR.stamp._replace(inode=number) for number, name in enumerate("abcde")}
+    rollouts.upsert_rollouts(
+        connection, [reading(name, cursor=Cursor(stamp, 20, "")) for name, stamp in stamps.items()]
+    )
+    rollouts.upsert_rollouts(connection, [reading("f", cursor=None, error="gone mad")])
+    connection.exec_driver_sql("UPDATE rollouts SET size = 'much' WHERE path = 'b'")
+    connection.exec_driver_sql("UPDATE rollouts SET parser_version = 0 WHERE path = 'c'")
+    known = {name: stamp.packed() for name, stamp in stamps.items() if name != "e"}
+    known["d"] = CURSOR.stamp._replace(size=31).packed()
+    unlike: dict[str, bytes | None] = {**known, "f": None}
+    found = dict(rollouts.seen_unless(connection, unlike))
+    assert sorted(found) == ["b", "c", "d", "e", "f"]
+    assert sorted(unlike) == ["b", "c", "d", "f"]
+    assert found["d"].stamp == stamps["d"]
+
+
 def test_the_thread_of_a_failed_file_is_nobodys(connection: Connection) -> None:
     rollouts.upsert_rollouts(connection, [reading("sessions/a", error="half a file")])
     assert list(rollouts.files_of(connection, ["t"])) == []
@@ -92,20 +109,20 @@ def test_the_files_of_threads_come_in_the_order_of_bytes(connection: Connection)
 
 
 def test_counts_and_failures(connection: Connection) -> None:
-    assert rollouts.totals(connection) == rollouts.Totals(0, 0, 0, 0, None)
+    assert tally.totals(connection) == tally.Totals(0, 0, 0, 0, None)
     failed = [
         reading(path, cursor=None, summary=Summary(), error=f"no {path}")
         for path in ("sessions/y", "sessions/x")
     ]
     rollouts.upsert_rollouts(connection, [reading("sessions/a"), *failed])
-    assert rollouts.totals(connection) == rollouts.Totals(1, 2, 3, 30, "sessions/y")
+    assert tally.totals(connection) == tally.Totals(1, 2, 3, 30, "sessions/y")
     everything = [("sessions/x", "no sessions/x"), ("sessions/y", "no sessions/y")]
-    assert rollouts.failures(connection) == everything
-    assert rollouts.failures(connection, 1) == everything[:1]
+    assert tally.failures(connection) == everything
+    assert tally.failures(connection, 1) == everything[:1]
     rollouts.delete_rollouts(connection, ["sessions/x", "sessions/a", "sessions/nothing"])
-    assert rollouts.totals(connection) == rollouts.Totals(0, 1, 0, 0, "sessions/y")
+    assert tally.totals(connection) == tally.Totals(0, 1, 0, 0, "sessions/y")
     rollouts.delete_rollouts(connection, [])
-    assert rollouts.failures(connection) == everything[1:]
+    assert tally.failures(connection) == everything[1:]
 
 
 def test_any_number_of_files_may_be_asked_for(connection: Connection) -> None:

@@ -2,9 +2,10 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from operator import attrgetter
 from pathlib import Path
 
@@ -20,20 +21,25 @@ class Candidate(Struct, frozen=True, gc=False):
 
     Attributes:
         path: the watermark, relative to the home.
-        stamp: the file's state at the time of looking; None where there is a problem.
+        packed: `stamp`, in little room.
         problem: why it cannot be read, e.g. `symbolic link, not followed`; None for a regular file.
         is_directory: a directory that could not be listed: what lies below it is unknown.
     """
 
     path: str
-    stamp: FileStamp | None = None
+    packed: bytes | None = None
     problem: str | None = None
     is_directory: bool = False
 
     @property
+    def stamp(self) -> FileStamp | None:
+        """The file's state at the time of looking; None where there is a problem."""
+        return None if self.packed is None else FileStamp.unpacked(self.packed)
+
+    @property
     def size(self) -> int:
         """Bytes to be read."""
-        return self.stamp.size if self.stamp is not None else 0
+        return 0 if self.packed is None else FileStamp.unpacked(self.packed).size
 
 
 _NOT_THERE = (0, 0)
@@ -91,7 +97,7 @@ def discover(home: Path, looking: Callable[[], None] | None = None) -> Discovery
     Raises:
         OSError: it cannot be told whether there are roots.
     """
-    found: dict[str, Candidate] = {}
+    found: list[Candidate] = []
     roots = {}
     for root in ROOTS:
         file = _root(home / root)
@@ -99,16 +105,18 @@ def discover(home: Path, looking: Callable[[], None] | None = None) -> Discovery
             continue
         roots[root] = file
         for candidate in walk(home, root):
-            found[candidate.path] = candidate
+            found.append(candidate)
             if looking is not None and len(found) % _TICK_FILES == 0:
                 looking()
-    visible = [
-        candidate
-        for path, candidate in found.items()
-        if not path.endswith(".zst") or not _is_hidden(path, found)
-    ]
     # Of text that is valid, the order of code points is that of the bytes in UTF-8.
-    visible.sort(key=attrgetter("path"))
+    found.sort(key=attrgetter("path"))
+    hidden = _hidden(found)
+    visible = [
+        each
+        for before, each in pairwise((Candidate(""), *found))
+        # A directory that changes meanwhile may be listed with a name in it twice.
+        if each.path != before.path and each.path not in hidden
+    ]
     unlisted = tuple(candidate.path for candidate in visible if candidate.is_directory)
     return Discovery(home, tuple(visible), roots, unlisted).still_there()
 
@@ -122,9 +130,13 @@ def _root(path: Path) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
 
-def _is_hidden(path: str, found: dict[str, Candidate]) -> bool:
-    plain = found.get(path.removesuffix(".zst"))
-    return plain is not None and plain.problem is None
+def _hidden(found: Sequence[Candidate]) -> set[str]:
+    """Compressed files that lie beside their plain form."""
+    compressed = {each.path for each in found if each.path.endswith(".zst")}
+    if not compressed:
+        return compressed
+    plain = (f"{each.path}.zst" for each in found if each.problem is None)
+    return compressed.intersection(plain)
 
 
 def walk(home: Path, relative: str) -> Iterator[Candidate]:
@@ -258,11 +270,11 @@ def _candidate(path: str, entry: os.DirEntry[str]) -> Candidate | None:
 
 def _from_status(path: str, status: os.stat_result) -> Candidate:
     if path.isascii() and stat.S_ISREG(status.st_mode):
-        return Candidate(path, FileStamp.of(status))
+        return Candidate(path, FileStamp.of(status).packed())
     text = watermark_text(path)
     if text != path:
         return Candidate(text, problem="file name is not UTF-8")
     problem = describe_irregular(status.st_mode)
     if problem is not None:
         return Candidate(path, problem=problem)
-    return Candidate(path, FileStamp.of(status))
+    return Candidate(path, FileStamp.of(status).packed())

@@ -1,16 +1,24 @@
 """Asking for many values at once."""
 
-import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, column, func, select
+import msgspec
+from sqlalchemy import ColumnElement, bindparam, column, func, select
+
+_encode = msgspec.json.Encoder().encode
 
 
-def among(asked: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
-    """Whether a column's value is one of these, however many they are.
+def among(asked: ColumnElement[Any], values: str = "values") -> ColumnElement[bool]:
+    """Whether a column's value is one of those that the parameter `values` holds; see `listed`.
 
-    They are one parameter: of those, SQLite takes a limited number (32,766, or fewer).
+    However many they are, they are one parameter: of those, SQLite takes a limited number (32,766,
+    or fewer). And the statement is the same one whatever they are, so that it is made only once.
     """
-    each = func.json_each(json.dumps(list(values))).table_valued(column("value"))
+    each = func.json_each(bindparam(values)).table_valued(column("value"))
     return asked.in_(select(each.c.value))
+
+
+def listed(values: Collection[str]) -> str:
+    """Values as such a parameter."""
+    return _encode(list(values)).decode()

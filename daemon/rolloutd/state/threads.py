@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select
 
 from rolloutd.records import ThreadRecord
-from rolloutd.state.among import among
+from rolloutd.state.among import among, listed
 from rolloutd.state.schema import (
     rollouts,
     session_names,
@@ -22,6 +22,13 @@ _upsert = Upsert(threads, attrgetter)
 _upsert_edges = Upsert(thread_spawn_edges)
 _COLUMNS = tuple(column.name for column in threads.columns)
 
+_DELETE_TOOLS = delete(thread_dynamic_tools).where(among(thread_dynamic_tools.c.thread_id))
+_DELETE_EDGES = delete(thread_spawn_edges).where(among(thread_spawn_edges.c.child_thread_id))
+_DELETE = delete(threads).where(among(threads.c.id))
+_NAMES_OF = select(session_names.c.thread_id, session_names.c.name).where(
+    among(session_names.c.thread_id)
+)
+
 
 def write_threads(
     connection: Connection, records: Sequence[ThreadRecord], gone: Collection[str]
@@ -29,19 +36,15 @@ def write_threads(
     """Make the tables say what the records say, and nothing of the threads that are gone."""
     ids = [record.id for record in records] + list(gone)
     _upsert(connection, records)
-    connection.execute(
-        delete(thread_dynamic_tools).where(among(thread_dynamic_tools.c.thread_id, ids))
-    )
+    connection.execute(_DELETE_TOOLS, {"values": listed(ids)})
     tools = [row for record in records for row in tool_rows(record)]
     if tools:
         connection.execute(insert(thread_dynamic_tools), tools)
     childless = [record.id for record in records if record.parent_thread_id is None] + list(gone)
-    connection.execute(
-        delete(thread_spawn_edges).where(among(thread_spawn_edges.c.child_thread_id, childless))
-    )
+    connection.execute(_DELETE_EDGES, {"values": listed(childless)})
     _upsert_edges(connection, [row for record in records if (row := edge_row(record))])
     if gone:
-        connection.execute(delete(threads).where(among(threads.c.id, gone)))
+        connection.execute(_DELETE, {"values": listed(gone)})
 
 
 def delete_strays(connection: Connection) -> int:
@@ -58,11 +61,7 @@ def delete_strays(connection: Connection) -> int:
 
 def names_of(connection: Connection, thread_ids: Collection[str]) -> dict[str, str]:
     """Names from the session index, of those of these threads that have one."""
-    rows = connection.execute(
-        select(session_names.c.thread_id, session_names.c.name).where(
-            among(session_names.c.thread_id, thread_ids)
-        )
-    )
+    rows = connection.execute(_NAMES_OF, {"values": listed(thread_ids)})
     return {row.thread_id: row.name for row in rows}
 
 

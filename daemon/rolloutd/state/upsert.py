@@ -16,8 +16,11 @@ class Upsert:
     of rows, and preparing each anew took as long as SQLite itself.
     """
 
-    def __init__(self, table: Table, getter: Callable[..., Any] = itemgetter) -> None:
-        """Take a row's values with `itemgetter`, or with `attrgetter` where rows are objects."""
+    def __init__(self, table: Table, getter: Callable[..., Any] | None = itemgetter) -> None:
+        """Take a row's values with `itemgetter`, or with `attrgetter` where rows are objects.
+
+        Without either, a row is its values, in the order of the table's columns.
+        """
         statement = insert(table)
         keys = [column.name for column in table.primary_key]
         changes = {
@@ -30,9 +33,11 @@ class Upsert:
         )
         assert compiled.positiontup is not None
         self._sql = str(compiled)
-        self._values = getter(*compiled.positiontup)
+        assert compiled.positiontup == table.columns.keys()
+        self._values = None if getter is None else getter(*compiled.positiontup)
 
     def __call__(self, connection: Connection, rows: Sequence[Any]) -> None:
         """Write the rows; each has a value for every column."""
         if rows:
-            connection.exec_driver_sql(self._sql, [self._values(row) for row in rows])
+            values = rows if self._values is None else map(self._values, rows)
+            connection.exec_driver_sql(self._sql, list(values))

@@ -19,7 +19,7 @@ from rolloutd.batches import Observer, Stopped, Terms
 from rolloutd.errors import WorkHeld
 from rolloutd.instance import DaemonState, running_daemon
 from rolloutd.rollout.pool import ReaderPool
-from rolloutd.state import rollouts
+from rolloutd.state import rollouts, tally
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import read_state
 from rolloutd.verify.findings import Verdict, subject
@@ -140,7 +140,7 @@ class Repair:
         while True:
             now = running_daemon(self._database.path)
             with self._database.reading() as connection:
-                marked = rollouts.count_distrusted(connection)
+                marked = tally.count_distrusted(connection)
             if now is None or now.pid != daemon.pid:
                 raise WorkHeld(f"the daemon, process {daemon.pid}, ended before all was repaired")
             if (now.last_reconcile_ms or 0) > asked_ms:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from rolloutd.rollout.discovery import Discovery
 from rolloutd.rollout.names import segment_of
 from rolloutd.rollout.session_index import read_session_names
-from rolloutd.state import rollouts
+from rolloutd.state import rollouts, tally
 from rolloutd.state.home import binding_of
 from rolloutd.state.lease import BackfillState, read_state
 from rolloutd.state.stored import stored_names, threads_of_several_files
@@ -60,7 +60,7 @@ def compare_state(connection: Connection) -> Iterator[Finding]:
             Kind.STATE, detail=f"{state.status}, {state.scanned} of {state.total} files scanned"
         )
         return
-    totals = rollouts.totals(connection)
+    totals = tally.totals(connection)
     files = totals.indexed + totals.failed
     said = (state.last_watermark, state.total, state.scanned, state.upserted, state.failed)
     if said != (totals.last_path, files, files, totals.indexed, totals.failed):
@@ -74,8 +74,8 @@ def is_at_work(state: BackfillState) -> bool:
 
 def notes(connection: Connection, discovery: Discovery) -> Iterator[Finding]:
     """What is no drift, but worth knowing."""
-    closed = {*discovery.unlisted, *rollouts.closed_paths(connection)}
-    errors = dict(rollouts.failures(connection))
+    closed = {*discovery.unlisted, *tally.closed_paths(connection)}
+    errors = dict(tally.failures(connection))
     for path, error in errors.items():
         yield Finding(Kind.UNREACHABLE if path in closed else Kind.UNINDEXABLE, path, detail=error)
     for path in discovery.unlisted:

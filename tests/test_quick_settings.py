@@ -1,8 +1,9 @@
-"""The quick reading of the three settings that commands which only read need: as the whole does."""
+"""The quick reading of what commands that end before long need to know: as the whole does."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rolloutd.errors import ConfigurationError
-from rolloutd.places import Places, config_path
-from rolloutd.quick_settings import quick_places
-from rolloutd.settings import load_settings
+from rolloutd.places import config_path
+from rolloutd.quick_settings import QuickSettings, quick_settings
+from rolloutd.settings import Settings, load_settings
 
 HOMES = ("{user}/codex", "{user}/link", "~/codex", "relative", "~no-such-user/x", "{user}/loop", "")
 DATABASES = ("{user}/s.sqlite", "~/s.sqlite", "s.sqlite", "{user}/.codex/s.sqlite", "{user}/loop/s")
@@ -102,24 +103,31 @@ def put(path: Path | None, text: str | None) -> None:
             path.write_bytes(text.encode())
 
 
-def whole(overrides: dict[str, Any]) -> Places | str:
+def kept(settings: Settings | QuickSettings) -> QuickSettings:
+    """What the two have in common, with the provider asked for."""
+    names = (field.name for field in fields(QuickSettings) if field.name != "given_provider")
+    same = {name: getattr(settings, name) for name in names}
+    return QuickSettings(given_provider=settings.model_provider, **same)
+
+
+def whole(overrides: dict[str, Any]) -> QuickSettings | str:
     """What the whole of the settings says, or why it refuses."""
     try:
         loaded = load_settings(overrides)
     except ConfigurationError as error:
         return str(error)
-    return Places(loaded.codex_home, loaded.database, loaded.model_provider)
+    return kept(loaded)
 
 
-def quick(overrides: dict[str, Any]) -> Places | str | None:
-    """The same of the quick reading, with the provider asked for."""
+def quick(overrides: dict[str, Any]) -> QuickSettings | str | None:
+    """The same of the quick reading."""
     try:
-        places = quick_places(overrides)
+        places = quick_settings(overrides)
     except ConfigurationError as error:
         return str(error)
     if places is None:
         return None
-    return Places(places.codex_home, places.database, places.model_provider)
+    return kept(places)
 
 
 some = st.dictionaries(
@@ -131,6 +139,9 @@ given_values = st.fixed_dictionaries(
         "codex_home": st.sampled_from([None, *HOMES]),
         "database": st.sampled_from([None, *DATABASES]),
         "model_provider": st.sampled_from([None, *PROVIDERS]),
+        "backfill_batch_size": st.sampled_from([None, 1, 0, 10_000]),
+        "backfill_wait_seconds": st.sampled_from([None, 0.0, 2.0]),
+        "log_level": st.sampled_from([None, "debug", "loud"]),
     },
 )
 
@@ -145,7 +156,7 @@ given_values = st.fixed_dictionaries(
 def test_the_quick_reading_says_what_the_whole_says_or_nothing(
     user: Path,
     variables: dict[str, int],
-    overrides: dict[str, str | None],
+    overrides: dict[str, Any],
     in_file: str | None,
     in_codex: str | None,
 ) -> None:
@@ -157,7 +168,7 @@ def test_the_quick_reading_says_what_the_whole_says_or_nothing(
         for name, number in variables.items()
     }
     paths = {
-        key: value if value is None or key == "model_provider" else Path(filled(value))
+        key: Path(filled(value)) if key in {"codex_home", "database"} and value else value
         for key, value in overrides.items()
     }
     with environment(chosen):
@@ -209,12 +220,12 @@ def test_a_doubtful_file_is_for_the_whole_to_judge(text: str) -> None:
 def test_a_file_that_cannot_be_looked_at_is_for_the_whole_to_judge(user: Path) -> None:
     (user / ".config").write_text("no folder")
     assert quick({}) is None
-    assert isinstance(whole({}), Places)
+    assert isinstance(whole({}), QuickSettings)
 
 
 def test_a_database_in_the_home_is_refused(user: Path) -> None:
     with pytest.raises(ConfigurationError, match="never writes there"):
-        quick_places({"codex_home": user / "codex", "database": user / "link" / "s.sqlite"})
+        quick_settings({"codex_home": user / "codex", "database": user / "link" / "s.sqlite"})
 
 
 def test_a_user_without_a_home(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +234,6 @@ def test_a_user_without_a_home(user: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(Path, "home", nobody)
     with pytest.raises(ConfigurationError, match="no home directory"):
-        quick_places({"codex_home": user / "codex"})
-    places = quick_places({"codex_home": user / "codex", "database": user / "s.sqlite"})
-    assert places == Places(user / "codex", user / "s.sqlite")
+        quick_settings({"codex_home": user / "codex"})
+    places = quick_settings({"codex_home": user / "codex", "database": user / "s.sqlite"})
+    assert places == QuickSettings(user / "codex", user / "s.sqlite")

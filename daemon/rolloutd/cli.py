@@ -50,12 +50,12 @@ def _root(
 
 
 app.command()(run)
-app.command()(backfill)
+app.command(cls=QuickCommand)(backfill)
 app.command()(status)
 app.command("list", cls=QuickCommand)(list_threads)
 app.command(cls=QuickCommand)(show)
 app.command(cls=QuickCommand)(path)
-app.command()(verify)
+app.command(cls=QuickCommand)(verify)
 app.add_typer(service, name="service")
 
 

@@ -1,8 +1,8 @@
-"""A quick reading of the settings, for commands that only read.
+"""A quick reading of the settings, for commands that end before long.
 
-Their validation takes three times as long to import as a list takes to print. Such a command needs
-to know where things are only; of the other settings it is enough that they are beyond doubt. All
-that is less than that is left to the whole of the settings to judge, so that what is wrong is
+Their validation takes three times as long to import as a list takes to print. What such a command
+needs to know is taken as it is where it is beyond doubt, and of the other settings that is enough.
+All that is less than that is left to the whole of the settings to judge, so that what is wrong is
 refused in the same words everywhere.
 """
 
@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,31 @@ _TEXTS = frozenset({"codex_home", "database", "model_provider", "metrics_host"})
 _KEYS = _TEXTS | _NUMBERS | _WORDS.keys()
 
 
+@dataclass(frozen=True)
+class QuickSettings(Places):
+    """Places, and how to work there; see `settings.Settings`, whose defaults these are too."""
+
+    backfill_batch_size: int = 200
+    backfill_lease_seconds: float = 900
+    backfill_wait_seconds: float = 30
+    log_level: str = "info"
+    log_format: str = "auto"
+
+
+_OTHERS = {
+    "backfill_batch_size": int,
+    "backfill_lease_seconds": float,
+    "backfill_wait_seconds": float,
+    "log_level": str,
+    "log_format": str,
+}
+
+
 class _Doubtful(Exception):
     """Something that the whole of the settings has to judge."""
 
 
-def quick_places(overrides: Mapping[str, Any]) -> Places | None:
+def quick_settings(overrides: Mapping[str, Any]) -> QuickSettings | None:
     """What `load_settings` would say of these, or None where only that can tell.
 
     Raises:
@@ -66,7 +87,8 @@ def quick_places(overrides: Mapping[str, Any]) -> Places | None:
         refuse_inside(utf8(database), utf8(home))
     except (_Doubtful, OSError, ValueError):
         return None
-    return Places(home, database, given.get("model_provider"))
+    others: dict[str, Any] = {key: _OTHERS[key](given[key]) for key in given.keys() & _OTHERS}
+    return QuickSettings(home, database, given.get("model_provider"), **others)
 
 
 def _is_beyond_doubt(key: str, value: object) -> bool:

@@ -5,8 +5,9 @@ import logging
 import signal
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from rolloutd.errors import DatabaseUnavailable, WorkHeld
 from rolloutd.rollout.discovery import first_found
@@ -15,15 +16,16 @@ from rolloutd.rollout.pool import ReaderPool
 from rolloutd.state.file import identity_of, set_aside
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rolloutd.backfill import Report
     from rolloutd.batches import Observer, Terms
+    from rolloutd.quick_settings import QuickSettings
     from rolloutd.settings import Settings
     from rolloutd.state.reader import StateReader
     from rolloutd.verify.repair import Verified
 
 _log = logging.getLogger(__name__)
+
+WorkSettings: TypeAlias = "Settings | QuickSettings"
 
 _ATTEMPTS = 3
 _GARBAGE = 2000
@@ -54,7 +56,7 @@ class StopRequest:
         self._asked = True
 
 
-def run_backfill(settings: "Settings", *, rebuild: bool) -> "Report":
+def run_backfill(settings: WorkSettings, *, rebuild: bool) -> "Report":
     """The one-shot pass, or a reconcile where it is complete; see `Backfill.run`.
 
     A corrupt database is moved aside, and built anew.
@@ -91,7 +93,7 @@ def run_backfill(settings: "Settings", *, rebuild: bool) -> "Report":
 
 
 def _backfill_once(
-    settings: "Settings",
+    settings: WorkSettings,
     pool: ReaderPool,
     observer: "Observer",
     stop: StopRequest,
@@ -117,7 +119,7 @@ def _backfill_once(
         return backfill.run(rebuild=rebuild)
 
 
-def _set_aside(database: "Path", file: tuple[int, int] | None, error: Exception) -> None:
+def _set_aside(database: Path, file: tuple[int, int] | None, error: Exception) -> None:
     from rolloutd.state.faults import explained
 
     _log.warning("%s", error)
@@ -127,7 +129,7 @@ def _set_aside(database: "Path", file: tuple[int, int] | None, error: Exception)
         _log.warning("moved to %s, building a new one", target.name)
 
 
-def run_verify(settings: "Settings", *, deep: bool, repair: bool) -> "Verified":
+def run_verify(settings: WorkSettings, *, deep: bool, repair: bool) -> "Verified":
     """Compare the database with the files; see `Verification.run` and `Repair.run`.
 
     With `repair`, a corrupt database is moved aside and built anew.
@@ -150,7 +152,7 @@ def run_verify(settings: "Settings", *, deep: bool, repair: bool) -> "Verified":
         return _verify_once(settings, deep=deep, repair=repair)
 
 
-def _verify_once(settings: "Settings", *, deep: bool, repair: bool) -> "Verified":
+def _verify_once(settings: WorkSettings, *, deep: bool, repair: bool) -> "Verified":
     from rolloutd.progress import progress_bar
     from rolloutd.state.database import StateDatabase
     from rolloutd.verify.repair import Repair, Verified
@@ -173,7 +175,7 @@ def _verify_once(settings: "Settings", *, deep: bool, repair: bool) -> "Verified
         return Repair(*common, terms=terms, stopping=stop).run(verification)
 
 
-def _terms(settings: "Settings") -> "Terms":
+def _terms(settings: WorkSettings) -> "Terms":
     from rolloutd.batches import Terms
 
     return Terms(
@@ -185,7 +187,7 @@ def _terms(settings: "Settings") -> "Terms":
 
 @contextmanager
 def asked_of_files(
-    home: "Path", default_provider: str, paths: Collection[str] | None = None
+    home: Path, default_provider: str, paths: Collection[str] | None = None
 ) -> Iterator["StateReader"]:
     """Something to ask that says what the files say; see `read_from_files`."""
     from rolloutd.batches import Batches, Terms
@@ -200,7 +202,9 @@ def asked_of_files(
             yield reader
 
 
-def mend_threads(settings: "Settings", thread_ids: Collection[str], paths: Collection[str]) -> None:
+def mend_threads(
+    settings: WorkSettings, thread_ids: Collection[str], paths: Collection[str]
+) -> None:
     """Make the rows of these threads true, of which these files are known; see `Mending.run`.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rolloutd.places import Places
-from rolloutd.quick_settings import quick_places
+from rolloutd.quick_settings import QuickSettings, quick_settings
 
 if TYPE_CHECKING:
     from rolloutd.settings import Settings
@@ -54,14 +54,29 @@ def read_settings(**overrides: Any) -> "Settings":
     return settings
 
 
+def read_quickly(**overrides: Any) -> "QuickSettings | Settings":
+    """The same for a command that needs no more than the quick reading gives.
+
+    Raises:
+        ConfigurationError: see `load_settings`.
+    """
+    settings = quick_settings(overrides)
+    if settings is None:
+        return read_settings(**overrides)
+    from rolloutd.logs import configure_logging
+
+    configure_logging(settings.log_level, settings.log_format)
+    return settings
+
+
 def read_places(overrides: Mapping[str, Any]) -> Places:
     """Of the settings, with these options before all else, what one needs who only reads.
 
     Raises:
         ConfigurationError: see `load_settings`.
     """
-    places = quick_places(overrides)
-    if places is None:
-        settings = read_settings(**overrides)
-        places = Places(settings.codex_home, settings.database, settings.model_provider)
-    return places
+    places = quick_settings(overrides)
+    if places is not None:
+        return places
+    settings = read_settings(**overrides)
+    return Places(settings.codex_home, settings.database, settings.model_provider)

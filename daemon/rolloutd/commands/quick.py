@@ -26,16 +26,21 @@ class Commands(TyperGroup):
 
 
 class QuickCommand(TyperCommand):
-    """A command all of whose parameters are flags, texts, or lists of texts."""
+    """A command whose parameters are flags, texts, lists of texts, and seldom given numbers."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As a command does, which is left all that is not plain."""
         given, extra, _ = self.make_parser(ctx).parse_args(args=list(args))
         written = {param.name: given.get(param.name) for param in self.params}
+        numbers = [name for name in self._numbers() if written[name] is not None]
         missing = [param for param in self.params if param.required and written[param.name] is None]
-        if extra or missing or given.get("help") or ctx.resilient_parsing:
+        if extra or missing or numbers or given.get("help") or ctx.resilient_parsing:
             return super().parse_args(ctx, args)
         for param in self.params:
             value = written[param.name]
             ctx.params[param.name] = param.default if value is None else value
         return []
+
+    def _numbers(self) -> list[str]:
+        params: list[Any] = self.params
+        return [each.name for each in params if each.type_descriptor.annotation in (int, float)]

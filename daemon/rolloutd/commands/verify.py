@@ -11,7 +11,7 @@ from rolloutd.commands.options import (
     LogFormat,
     LogLevel,
     ModelProvider,
-    read_settings,
+    read_quickly,
 )
 from rolloutd.commands.output import print_document, print_lines
 
@@ -44,7 +44,7 @@ def verify(  # noqa: PLR0913
     Exit codes: 0 all is true, or has been repaired; 1 it is not; 69 no home, or no sessions/ in
     it; 74 the database cannot be used; 75 another process is at it; 78 configuration.
     """
-    settings = read_settings(
+    settings = read_quickly(
         codex_home=codex_home,
         database=database,
         model_provider=model_provider,

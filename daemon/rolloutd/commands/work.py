@@ -13,6 +13,7 @@ from rolloutd.commands.options import (
     LogFormat,
     LogLevel,
     ModelProvider,
+    read_quickly,
     read_settings,
 )
 from rolloutd.commands.output import leave, print_document, print_lines
@@ -41,7 +42,7 @@ def backfill(  # noqa: PLR0913
     Exit codes: 0 done; 69 no home, or no sessions/ in it; 74 the database cannot be used;
     75 another process is at it; 78 configuration.
     """
-    settings = read_settings(
+    settings = read_quickly(
         codex_home=codex_home,
         database=database,
         model_provider=model_provider,

@@ -114,6 +114,14 @@ def test_jobs_are_taken_as_they_are_needed(home: Path) -> None:
     assert taken < 2000
 
 
+def test_readers_make_way_for_whoever_writes(home: Path) -> None:
+    before = children()
+    with pool(home) as readers:
+        assert list(readers.read(write_numbered(home, 3), quiet))
+        niceness = {os.getpriority(os.PRIO_PROCESS, pid) for pid in children() - before}
+    assert niceness == {os.getpriority(os.PRIO_PROCESS, 0) + 5}
+
+
 def test_ticks_tell_all_bytes_that_were_read(home: Path) -> None:
     jobs = write_numbered(home, 30)
     write_with_hole(home, rollout(meta()), rollout(user()), 100 * MIB, path_of(99))

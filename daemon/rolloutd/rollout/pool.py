@@ -24,7 +24,7 @@ from rolloutd.rollout.reader import Reader
 MOST_READERS = 4
 
 # Results that wait for those before them: so many, and so many bytes of them.
-_WINDOW_JOBS = 512
+_WINDOW_JOBS = 1800
 _WINDOW_BYTES = 16 * 1024 * 1024
 _TICK_MS = 200
 _STARTS = 5

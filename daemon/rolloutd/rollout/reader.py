@@ -10,10 +10,11 @@ from contextlib import suppress
 
 from rolloutd.rollout.messages import Frames, Job, Told, decode_told, framed, read_some
 
-# A reader has jobs at hand for as long as its parent may be busy with writing a batch, and room
-# in the pipe for their results; but none waits behind a large one while another reader is free.
-_QUEUE_JOBS = 256
-_QUEUE_BYTES = 16 * 1024 * 1024
+# A reader has jobs at hand for as long as its parent may be busy with writing a batch, or with a
+# checkpoint, and room in the pipe for their results; but few wait behind a large one while another
+# reader is free.
+_QUEUE_JOBS = 800
+_QUEUE_BYTES = 64 * 1024 * 1024
 _PIPE_BYTES = 1024 * 1024
 _ENDING_SECONDS = 2.0
 
@@ -34,7 +35,8 @@ class Reader:
         os.set_blocking(self.input, False)
         if hasattr(fcntl, "F_SETPIPE_SZ"):
             with suppress(PermissionError):  # over what a user may have in pipes: then less
-                fcntl.fcntl(self.output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+                for pipe in (self.output, self.input):
+                    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self.greeted = False
         self.jobs: deque[tuple[int, Job]] = deque()
         self._queued_bytes = 0

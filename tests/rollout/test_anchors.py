@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rolloutd.rollout.anchors import ANCHOR_BYTES, anchors_at
+from rolloutd.rollout.anchors import ANCHOR_BYTES, anchors_at, anchors_of
 
 SIZE = 3 * ANCHOR_BYTES
 
@@ -39,3 +39,9 @@ def test_what_follows_the_offset_does_not_matter(tmp_path: Path, offset: int, mo
     content = b"x" * offset
     file = tmp_path / "file"
     assert anchors(file, content, offset) == anchors(file, content + more, offset)
+
+
+@given(st.binary(max_size=SIZE))
+def test_of_what_is_at_hand_they_are_the_same(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "file"
+    assert anchors_of(memoryview(content)) == anchors(file, content, len(content))

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rolloutd.rollout import depth
-from rolloutd.rollout.depth import MOST_LEVELS, is_too_deep
+from rolloutd.rollout.depth import LEAST_BYTES, MOST_LEVELS, is_too_deep
+from rolloutd.rollout.opaque import OPAQUE_BYTES
 from tests.oracle.cases_build import event, meta, rollout, user
 from tests.rollouts import append, known_of, read, write
 
@@ -24,6 +25,11 @@ def nested(levels: int, pair: tuple[bytes, bytes]) -> bytes:
     opening, closing = pair
     value = opening * (levels - 2) + b"1" + closing * (levels - 2)
     return event("x", a=0).replace(b'"a":0', b'"a":' + value)
+
+
+def test_lines_that_are_too_short_to_be_looked_at_are_too_short_to_be_deep() -> None:
+    assert OPAQUE_BYTES <= LEAST_BYTES
+    assert len(nested(MOST_LEVELS + 1, (b"[", b"]"))) >= LEAST_BYTES
 
 
 def levels_of(value: Any) -> int:

@@ -47,7 +47,8 @@ def test_where_a_line_lies_in_the_buffer_is_no_matter() -> None:
     assert is_opaque(buffer, 7, 7 + len(text))
     assert not is_opaque(buffer, 6, 7 + len(text))
     assert not is_opaque(buffer, 7, 8 + len(text))
-    assert not begins_opaque(buffer, 7, 40), "too little of it to tell"
+    assert begins_opaque(buffer[7:], 200)
+    assert not begins_opaque(buffer[7:], 33), "too little of it to tell"
 
 
 def _is_opaque(text: bytes) -> bool:

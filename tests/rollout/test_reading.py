@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -14,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rolloutd.records import Known, Reading
+from rolloutd.rollout.lines import BUFFER_BYTES
 from rolloutd.rollout.reading import read_rollout
 from tests.oracle.cases_build import event, line, meta, named, rollout, tokens, turn, user
 from tests.oracle.cases_files import streamed
@@ -464,6 +466,48 @@ def test_a_file_replaced_while_it_is_read_is_found_out_afterwards(home: Path) ->
     write(home, rollout(meta(cwd="/new")), "sessions/next")
     reading = read_while(home, lambda: (home / "sessions/next").replace(home / PATH))
     assert assert_settles(home, reading).summary.cwd == "/new"
+
+
+SMALL = rollout(meta(cwd="/old"), user("old"))
+CHANGED_SMALL = {
+    "shrunk": rollout(meta(cwd="/old")),
+    "emptied": b"",
+    "grown": SMALL + rollout(tokens(7)),
+    "torn": SMALL + user("mor"),
+    "another": rollout(meta(cwd="/new"), user("new")),
+    "another, larger": rollout(meta(cwd="/new"), user("new"), tokens(7)),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGED_SMALL)
+def test_a_small_file_that_changes_just_before_its_bytes_are_taken(
+    home: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """All of it is taken in one go, with its anchors."""
+    os.utime(write(home, SMALL), ns=(0, 0))
+    taking = os.preadv
+    changes = [CHANGED_SMALL[kind]]
+
+    def changed_first(descriptor: int, buffers: Any, offset: int) -> int:
+        if changes:
+            (home / PATH).write_bytes(own(changes.pop()))
+        return taking(descriptor, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", changed_first)
+    reading = read(home)
+    assert not changes
+    after = read(home, known=known_of(reading)) if reading.error is None else read(home)
+    scratch = read(home)
+    assert (after.summary, after.error) == (scratch.summary, scratch.error)
+    assert (after.cursor, after.resume) == (scratch.cursor, scratch.resume)
+
+
+def test_a_buffer_that_is_used_again_holds_nothing_of_the_file_before(home: Path) -> None:
+    buffer = bytearray(BUFFER_BYTES)
+    for content in (rollout(meta(), user("x" * 5000)), rollout(meta(cwd="/a")), user("torn"), b""):
+        write(home, content)
+        again = read_rollout(os.fspath(home), PATH, buffer=buffer)
+        assert again == read_rollout(os.fspath(home), PATH)
 
 
 WRITER = """

@@ -1,10 +1,13 @@
 """The fold: a summary and one more item make a summary.
 
 The rules are those of rollouts.md, "The summary of one file". Items that contradict themselves
-(a source that is no source, ...) raise `InvalidLine` before anything of the summary changes.
+(a source that is no source, ...) raise `InvalidLine` before anything of the summary changes: in
+each function here, whatever may raise comes before the first change.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw
@@ -33,6 +36,7 @@ from rolloutd.rollout.timestamps import parse_timestamp
 from rolloutd.rollout.tools import dynamic_tools
 
 _REQUEST_MARK = "## My request for Codex:"
+_USUAL_BYTES = 1024
 _IMAGE, _AUDIO = "[Image]", "[Audio]"
 _IMAGES = frozenset({"image", "local_image", "input_image"})
 _SOUNDS = frozenset({"audio", "local_audio"})
@@ -55,47 +59,30 @@ def fold(summary: Summary, item: Item) -> None:
         InvalidLine: the item's values are not such as Codex would take; nothing has changed.
     """
     try:
-        _apply(summary, item)
+        _FOLDS[type(item)](summary, item)
     except RecursionError as error:
         raise InvalidLine(LineError.DEPTH) from error
     except ValueError as error:
         raise InvalidLine(LineError.FIELDS) from error
 
 
-def _apply(summary: Summary, item: Item) -> None:
-    # Whatever may raise comes before the first change.
-    match item:
-        case TokenCount():
-            if item.info is not None:
-                summary.tokens_used = max(0, item.info.total_token_usage.total_tokens)
-        case TurnContext():
-            _turn_context(summary, item)
-        case SessionMeta():
-            _session_meta(summary, item)
-        case ThreadSettings():
-            _thread_settings(summary, item)
-        case ThreadName():
-            _thread_name(summary, item)
-        case LegacyHeader():
-            _legacy_header(summary, item)
-        case _:
-            _apply_words(summary, item)
+def _token_count(summary: Summary, item: TokenCount) -> None:
+    if item.info is not None:
+        summary.tokens_used = max(0, item.info.total_token_usage.total_tokens)
 
 
-def _apply_words(
-    summary: Summary, item: UserMessage | ItemCompleted | ThreadGoal | LegacyMessage
-) -> None:
-    match item:
-        case UserMessage():
-            _user_message(summary, item.message, _attached(item))
-        case ItemCompleted():
-            if item.item.type == "UserMessage":
-                _user_pieces(summary, item)
-        case ThreadGoal():
-            if summary.first_user_message is None and not summary.goal:
-                summary.goal = trim(item.goal.objective)
-        case LegacyMessage():
-            _legacy_message(summary, item)
+def _said(summary: Summary, item: UserMessage) -> None:
+    _user_message(summary, item.message, _attached(item))
+
+
+def _item_completed(summary: Summary, item: ItemCompleted) -> None:
+    if item.item.type == "UserMessage":
+        _user_pieces(summary, item)
+
+
+def _thread_goal(summary: Summary, item: ThreadGoal) -> None:
+    if summary.first_user_message is None and not summary.goal:
+        summary.goal = trim(item.goal.objective)
 
 
 def _session_meta(summary: Summary, meta: SessionMeta) -> None:
@@ -136,9 +123,11 @@ def _source(raw: Raw) -> tuple[str, str | None]:
 
 
 def _history_mode(raw: Raw) -> str:
+    if not raw:
+        return "legacy"
     try:
         return msgspec.json.decode(raw, type=str) or "legacy"
-    except ValueError:  # absent, or no text
+    except ValueError:  # no text
         return "legacy"
 
 
@@ -162,7 +151,16 @@ def _sandbox(turn: TurnContext) -> str:
     # Newer releases write a permission profile instead, and store that.
     if not turn.sandbox_policy and turn.permission_profile is not None:
         return profile_text(turn.permission_profile)
-    return sandbox_text(msgspec.json.decode(turn.sandbox_policy))
+    raw = bytes(turn.sandbox_policy)
+    return _sandbox_of(raw) if len(raw) > _USUAL_BYTES else _usual_sandbox(raw)
+
+
+def _sandbox_of(raw: bytes) -> str:
+    return sandbox_text(msgspec.json.decode(raw))
+
+
+# Nearly all turns of all threads have one of a few policies.
+_usual_sandbox = lru_cache(maxsize=64)(_sandbox_of)
 
 
 def _thread_settings(summary: Summary, item: ThreadSettings) -> None:
@@ -234,3 +232,17 @@ def _legacy_message(summary: Summary, message: LegacyMessage) -> None:
     text = "".join(piece.text for piece in message.content if piece.type == "input_text")
     if not text.lstrip().startswith(_INJECTED):
         _user_message(summary, text, _attached_pieces(message.content))
+
+
+_FOLDS: dict[type[Item], Callable[[Summary, Any], None]] = {
+    TokenCount: _token_count,
+    TurnContext: _turn_context,
+    SessionMeta: _session_meta,
+    UserMessage: _said,
+    ItemCompleted: _item_completed,
+    ThreadGoal: _thread_goal,
+    ThreadName: _thread_name,
+    ThreadSettings: _thread_settings,
+    LegacyHeader: _legacy_header,
+    LegacyMessage: _legacy_message,
+}

@@ -140,11 +140,21 @@ def outlines(text: Text, count: int) -> list[Outline] | None:
 
 
 def relevant(found: Iterable[Outline]) -> Iterator[tuple[int, Outline]]:
-    """Those lines, by their number, on which a row may depend."""
+    """Those lines, by their number, on which a row may depend; of totals of tokens the last."""
+    last = None
     for number, outline in enumerate(found):
         kind = outline.type
-        if kind in _LINES or (kind == "event_msg" and outline.payload.type in _EVENTS):
+        if kind == "event_msg":
+            event = outline.payload.type
+            if event == "token_count":
+                if outline.payload.info is not None:
+                    last = number, outline
+            elif event in _EVENTS:
+                yield number, outline
+        elif kind in _LINES:
             yield number, outline
+    if last is not None:
+        yield last
 
 
 def decode(line: Text, outline: Outline | None = None) -> Item | None:

@@ -3,7 +3,7 @@
 import msgspec
 
 from rolloutd.records import Summary
-from rolloutd.rollout.depth import LEAST_BYTES, is_too_deep
+from rolloutd.rollout.depth import is_too_deep
 from rolloutd.rollout.fold import fold
 from rolloutd.rollout.items import (
     InvalidLine,
@@ -47,7 +47,9 @@ class _Folding:
 
         Returns whether that is what it is; if not, nothing was done.
         """
-        if not run.plain or self._summary.legacy or (run.large and _is_too_deep_somewhere(run)):
+        if not run.plain or self._summary.legacy:
+            return False
+        if any(is_too_deep(run.line(number)) for number in run.large):
             return False
         try:
             refuse_invalid_utf8(run.text)
@@ -82,14 +84,6 @@ class _Folding:
 
     def _is_first(self) -> bool:
         return self.lines - self.blank == 1 and _is_untouched(self._reader, self._summary)
-
-
-def _is_too_deep_somewhere(run: Run) -> bool:
-    ends = (*run.starts[1:], len(run.text) + 1)
-    return any(
-        end - start > LEAST_BYTES and is_too_deep(run.text[start : end - 1])
-        for start, end in zip(run.starts, ends, strict=True)
-    )
 
 
 def _refuse_unreadable(line: bytes | memoryview) -> None:

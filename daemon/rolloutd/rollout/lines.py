@@ -29,13 +29,13 @@ class Run(NamedTuple):
         text: the lines, with a newline between each two of them.
         starts: where in `text` each of them begins.
         plain: whether each begins with `{` and ends with `}`.
-        large: whether there may be one of `OPAQUE_BYTES` or more.
+        large: the numbers of those of `OPAQUE_BYTES` or more.
     """
 
     text: bytes | memoryview
     starts: list[int]
     plain: bool
-    large: bool
+    large: list[int]
 
     def line(self, number: int) -> bytes | memoryview:
         """The line of that number, from 0."""
@@ -66,6 +66,7 @@ class LineReader:
         offset: int = 0,
         limit: int = LINE_LIMIT_BYTES,
         buffer_bytes: int = BUFFER_BYTES,
+        buffer: bytearray | None = None,
     ) -> None:
         self.offset = offset
         self.opaque = 0
@@ -74,8 +75,10 @@ class LineReader:
         self.taken = 0
         self._source = source
         self._limit = limit
-        self._buffer_bytes = min(buffer_bytes, limit + 1)
-        self._buffer = bytearray(self._buffer_bytes)
+        if buffer is None or len(buffer) > limit:
+            buffer = bytearray(min(buffer_bytes, limit + 1))
+        self._buffer = buffer
+        self._buffer_bytes = len(buffer)
         self._gone = 0  # bytes of an unfinished line that were let go: its rest goes the same way
 
     def __iter__(self) -> Iterator[Run]:
@@ -90,7 +93,7 @@ class LineReader:
             end = kept + got
             whole = buffer.rfind(b"\n", kept, end) + 1
             if whole:
-                yield from self._runs(_Gathering(buffer), whole)
+                yield from self._runs(buffer, whole)
                 self.offset += whole
             kept = end - whole
             if self._gone or kept > self._limit or self._is_let_go(kept):
@@ -102,52 +105,61 @@ class LineReader:
             tail = tail.removeprefix(_BYTE_ORDER_MARK)
         self.tail = None if self._gone else tail
 
-    def _runs(self, gathering: "_Gathering", end: int) -> Iterator[Run]:
+    def _runs(self, buffer: bytearray, end: int) -> Iterator[Run]:
         """The runs of the lines up to `end`, which is just after the last newline."""
-        buffer = gathering.buffer
-        large = min(OPAQUE_BYTES, self._limit + 1)
-        start = 0
+        # This is gone through for every line there is, so what it needs is local.
+        find, view = buffer.find, memoryview(buffer)
+        limit = self._limit
+        large = min(OPAQUE_BYTES, limit + 1)
+        start = self._first_start(buffer)
+        begin, gathered = start, _Gathered()
+        starts, size = gathered.starts, 0
+        while start < end:
+            newline = find(b"\n", start, end)
+            length = newline - start
+            if length >= large and (length > limit or is_opaque(buffer, start, newline)):
+                gathered.cut(view, begin, start)
+                begin = newline + 1
+                self._count(length)
+            elif length > _LONG_BYTES or size > BUFFER_BYTES:
+                gathered.cut(view, begin, start)
+                begin = newline + 1
+                yield from gathered.run()
+                yield Run(view[start:newline], [0], plain=True, large=[0])
+                gathered = _Gathered()
+                starts, size = gathered.starts, 0
+            else:
+                if length >= large:
+                    gathered.large.append(len(starts))
+                if buffer[start] != _OPEN or buffer[newline - 1] != _CLOSE:
+                    gathered.plain = False
+                starts.append(size)
+                size += length + 1
+            start = newline + 1
+        gathered.cut(view, begin, end)
+        yield from gathered.run()
+
+    def _first_start(self, buffer: bytearray) -> int:
+        """Where the first line begins that is not the rest of one, or of a byte order mark."""
         if self._gone:
             start = buffer.find(b"\n") + 1
-            self._pass_over(start - 1)
-        elif self.offset == 0 and buffer.startswith(_BYTE_ORDER_MARK):
-            start = len(_BYTE_ORDER_MARK)
-        gathering.begin = start
-        while start < end:
-            newline = buffer.find(b"\n", start, end)
-            size = newline - start
-            if size >= large and self._is_passed_over(buffer, start, newline):
-                gathering.cut(start)
-                gathering.begin = newline + 1
-                self._pass_over(size)
-            elif size > _LONG_BYTES or gathering.size > BUFFER_BYTES:
-                yield from gathering.apart(start, newline)
-            else:
-                if size >= large:
-                    gathering.large = True
-                gathering.starts.append(gathering.size)
-                gathering.size += size + 1
-                if buffer[start] != _OPEN or buffer[newline - 1] != _CLOSE:
-                    gathering.plain = False
-            start = newline + 1
-        gathering.cut(end)
-        yield from gathering.run()
+            self._count(self._gone + start - 1)
+            self.offset += self._gone
+            self._gone = 0
+            return start
+        is_marked = self.offset == 0 and buffer.startswith(_BYTE_ORDER_MARK)
+        return len(_BYTE_ORDER_MARK) if is_marked else 0
 
-    def _is_passed_over(self, buffer: bytearray, start: int, end: int) -> bool:
-        return end - start > self._limit or is_opaque(buffer, start, end)
-
-    def _pass_over(self, size: int) -> None:
-        """Count a line that is not given; its last `size` bytes are in the buffer."""
-        if self._gone + size > self._limit:
+    def _count(self, length: int) -> None:
+        """One more line that is passed over."""
+        if length > self._limit:
             self.oversized += 1
         else:
             self.opaque += 1
-        self.offset += self._gone
-        self._gone = 0
 
     def _is_let_go(self, kept: int) -> bool:
         """Whether what there is of a line is all that fits, and enough to tell what it is."""
-        return kept == len(self._buffer) and begins_opaque(self._buffer, 0, kept)
+        return kept == len(self._buffer) and begins_opaque(self._buffer, kept)
 
     def _keep(self, view: memoryview, start: int, end: int) -> None:
         """Move what is unfinished to the front, and suit the buffer's size to it."""
@@ -165,40 +177,21 @@ class LineReader:
             view[:kept] = view[start:end]
 
 
-class _Gathering:
-    """Lines on their way into a run, of which few are worth a run of their own.
+class _Gathered:
+    """Lines on their way into a run, of which few are worth a run of their own."""
 
-    Attributes:
-        begin: of the lines that were not cut out of the buffer yet.
-        size: of the run so far, a newline after each line.
-    """
-
-    def __init__(self, buffer: bytearray) -> None:
-        self.buffer = buffer
-        self.begin = 0
-        self.size = 0
+    def __init__(self) -> None:
         self.starts: list[int] = []
         self.plain = True
-        self.large = False
-        self._view = memoryview(buffer)
+        self.large: list[int] = []
         self._pieces: list[memoryview] = []
 
-    def cut(self, end: int) -> None:
-        """Take the lines up to `end`, which is just after a newline, out of the buffer."""
-        if end > self.begin:
-            self._pieces.append(self._view[self.begin : end - 1])
-            self.begin = end
+    def cut(self, view: memoryview, begin: int, end: int) -> None:
+        """Take these lines, each with its newline, if there are any."""
+        if end > begin:
+            self._pieces.append(view[begin : end - 1])
 
     def run(self) -> Iterator[Run]:
-        """The run of what was cut out, if there is any; then begin anew."""
+        """The run of what was taken, if there is any."""
         if self.starts:
             yield Run(b"\n".join(self._pieces), self.starts, self.plain, self.large)
-            self.size = 0
-            self.starts, self._pieces, self.plain, self.large = [], [], True, False
-
-    def apart(self, start: int, newline: int) -> Iterator[Run]:
-        """The run of what was before this line, and one of this line alone."""
-        self.cut(start)
-        yield from self.run()
-        yield Run(self._view[start:newline], [0], plain=True, large=True)
-        self.begin = newline + 1

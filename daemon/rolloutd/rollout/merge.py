@@ -1,9 +1,11 @@
 """The merge: all files of one thread make its record.
 
-The rules are those of rollouts.md, "One thread, several files".
+The rules are those of rollouts.md, "One thread, several files": `combine` is where they are, for
+a thread of one file, as nearly all are, needs none.
 """
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -30,11 +32,9 @@ def merge(
         default_provider: stands in where no session_meta names a provider.
         session_name: the thread's name in `session_index.jsonl`, if it has one there.
     """
-    first = [file.summary for file in files]
-    latest = first[::-1]
+    summary = reduce(combine, (file.summary for file in files))
     last = files[-1]
-    summary = last.summary
-    created_at_ms = _earliest(first, lambda each: each.created_at_ms) or 0
+    created_at_ms = summary.created_at_ms or 0
     mtime_ms = last.mtime_ns // 1_000_000
     return ThreadRecord(
         id=summary.thread_id or "",
@@ -57,25 +57,23 @@ def merge(
         agent_path=summary.agent_path,
         memory_mode=(DEFAULT_MEMORY_MODE if summary.memory_mode is None else summary.memory_mode),
         cwd=normalise_path(summary.cwd or summary.turn_cwd),
-        git_sha=_earliest(first, lambda each: each.git_sha),
-        git_branch=_earliest(first, lambda each: each.git_branch),
-        git_origin_url=_earliest(first, lambda each: each.git_origin_url),
+        git_sha=summary.git_sha,
+        git_branch=summary.git_branch,
+        git_origin_url=summary.git_origin_url,
         model=summary.model,
         reasoning_effort=summary.reasoning_effort,
         sandbox_policy=summary.sandbox_policy or DEFAULT_SANDBOX,
         approval_mode=summary.approval_mode or DEFAULT_APPROVAL,
-        tokens_used=_earliest(latest, lambda each: each.tokens_used) or 0,
-        first_user_message=_earliest(first, lambda each: each.first_user_message) or "",
-        title=(
-            _earliest(latest, lambda each: each.renamed or None) or _earliest(first, _title) or ""
-        ),
-        name=_earliest(latest, lambda each: each.name or None) or session_name,
-        preview=_earliest(first, lambda each: each.goal or each.first_user_message) or "",
-        has_user_event=any(each.has_user_event for each in first),
+        tokens_used=summary.tokens_used or 0,
+        first_user_message=summary.first_user_message or "",
+        title=summary.renamed or _title(summary) or "",
+        name=summary.name or session_name,
+        preview=summary.goal or summary.first_user_message or "",
+        has_user_event=summary.has_user_event,
         archived=last.archived,
         archived_at=mtime_ms // 1000 if last.archived else None,
-        dynamic_tools=_tools(first),
-        parent_thread_id=_earliest(first, lambda each: each.parent_thread_id),
+        dynamic_tools=tuple(summary.dynamic_tools),
+        parent_thread_id=summary.parent_thread_id,
     )
 
 
@@ -101,7 +99,7 @@ def combine(earlier: Summary, later: Summary) -> Summary:
         name=later.name or earlier.name,
         goal="" if preview is None or preview == message else preview,
         has_user_event=earlier.has_user_event or later.has_user_event,
-        dynamic_tools=list(_tools(both)),
+        dynamic_tools=_tools(both),
         parent_thread_id=_earliest(both, lambda each: each.parent_thread_id),
     )
 
@@ -110,12 +108,12 @@ def _title(summary: Summary) -> str | None:
     return summary.first_user_message if summary.is_titled else summary.title or None
 
 
-def _tools(summaries: Sequence[Summary]) -> tuple[DynamicTool, ...]:
+def _tools(summaries: Sequence[Summary]) -> list[DynamicTool]:
     # At each position the first file's tool stays; a longer list of a later file adds to it.
     tools: list[DynamicTool] = []
     for summary in summaries:
         tools += summary.dynamic_tools[len(tools) :]
-    return tuple(tools)
+    return tools
 
 
 def _earliest(summaries: Sequence[Summary], value_of: Callable[[Summary], _T | None]) -> _T | None:

@@ -28,11 +28,12 @@ _USUAL_AT = len(_START) + 24
 
 def is_opaque(buffer: bytearray, start: int, end: int) -> bool:
     """Whether a line, of at least `OPAQUE_BYTES`, plainly holds a response item."""
-    return buffer.endswith(_END, start, end) and begins_opaque(buffer, start, end)
+    return buffer.endswith(_END, start, end) and (
+        (buffer.startswith(_USUAL, start + _USUAL_AT, end) and buffer.startswith(_START, start))
+        or _HEAD.match(buffer, start, end) is not None
+    )
 
 
-def begins_opaque(buffer: bytearray, start: int, end: int) -> bool:
-    """Whether a line, of which there may be more, begins as one that holds a response item."""
-    if buffer.startswith(_USUAL, start + _USUAL_AT, end) and buffer.startswith(_START, start):
-        return True
-    return _HEAD.match(buffer, start, end) is not None
+def begins_opaque(buffer: bytearray, end: int) -> bool:
+    """Whether a line at a buffer's start, of which there may be more, begins as such a line."""
+    return _HEAD.match(buffer, 0, end) is not None

@@ -30,12 +30,14 @@ def read_rollout(
     limit: int | None = None,
     line_limit: int = LINE_LIMIT_BYTES,
     on_bytes: Callable[[int], None] | None = None,
+    buffer: bytearray | None = None,
 ) -> Reading:
     """Read the rollout at watermark `path`, going on from `known` where that still fits.
 
     `known.summary` must be the one at `known.cursor`. With a `limit`, a plain file is read as if
     it ended after so many bytes: as it was before it grew. `on_bytes` is called with how many
-    bytes have been taken since the last call, every now and then.
+    bytes have been taken since the last call, every now and then. `buffer`, of `BUFFER_BYTES`, is
+    for whoever reads many files: making one for each takes a while.
 
     Raises:
         FileNotFoundError: there is no such file (any more).
@@ -48,7 +50,7 @@ def read_rollout(
         irregular = _irregular(f"{home}/{path}")
         return _failed(path, irregular or str(error.strerror), closed=irregular is None)
     try:
-        return _Reading(descriptor, path, limit, line_limit, on_bytes).settled(known)
+        return _Reading(descriptor, path, limit, line_limit, on_bytes, buffer).settled(known)
     except OSError as error:
         # Without a cursor, so that it is tried again though the file may not change.
         return _failed(path, f"reading: {error.strerror}", closed=True)
@@ -75,6 +77,7 @@ class _Reading:
         limit: int | None,
         line_limit: int,
         on_bytes: Callable[[int], None] | None,
+        buffer: bytearray | None,
     ) -> None:
         self._descriptor = descriptor
         self._path = path
@@ -83,6 +86,7 @@ class _Reading:
         self._limit = limit
         self._line_limit = line_limit
         self._on_bytes = on_bytes
+        self._buffer = buffer
         self._anchors = ""
 
     def settled(self, known: Known | None) -> Reading:
@@ -122,20 +126,25 @@ class _Reading:
             # A copy: what was given is left as it was.
             summary = copy_of(known.summary)
         error = resume = None
-        # Taken before reading, so that they cannot be of a later state than what is folded.
-        self._anchors = anchors_at(self._descriptor, size)
-        reader = self._reader(size, start)
+        source = source_of(self._descriptor, self._encoding, size, start)
+        in_one_go = isinstance(source, PlainSource) and start == 0 < size < BUFFER_BYTES
+        # Never of a later state than what is folded: they come with it, or before.
+        self._anchors = "" if in_one_go else anchors_at(self._descriptor, size)
+        reader = self._reader(source, size, start)
         try:
             fold_lines(reader, summary)
             resume = fold_tail(reader, summary)
         except CompressedError as broken:
             error = str(broken)
+        if isinstance(source, PlainSource) and source.anchors is not None:
+            self._anchors = source.anchors
         # Offsets count bytes of the file: a compressed one is read as a whole or not at all.
         offset = reader.offset if self._encoding == "plain" else size
+        is_anchored = offset == size and self._anchors != ""
         cursor = Cursor(
             stamp=FileStamp.of(status),
             offset=offset,
-            anchors=self._anchors if offset == size else anchors_at(self._descriptor, offset),
+            anchors=self._anchors if is_anchored else anchors_at(self._descriptor, offset),
         )
         return Reading(
             self._path,
@@ -148,8 +157,7 @@ class _Reading:
             read=reader.taken,
         )
 
-    def _reader(self, size: int, start: int) -> LineReader:
-        source = source_of(self._descriptor, self._encoding, size, start)
+    def _reader(self, source: ByteSource, size: int, start: int) -> LineReader:
         buffer_bytes = BUFFER_BYTES
         if self._encoding == "plain":
             # Most rollouts, and nearly all that is appended, is less than a buffer: making a
@@ -157,7 +165,13 @@ class _Reading:
             buffer_bytes = min(buffer_bytes, size - start + 1)
         if self._on_bytes is not None:
             source = _Reported(source, self._on_bytes)
-        return LineReader(source, offset=start, limit=self._line_limit, buffer_bytes=buffer_bytes)
+        return LineReader(
+            source,
+            offset=start,
+            limit=self._line_limit,
+            buffer_bytes=buffer_bytes,
+            buffer=self._buffer,
+        )
 
     def _goes_on(self, status: os.stat_result, cursor: Cursor) -> bool:
         # Anchors cannot tell a rewritten middle. Without growth only an untouched file is trusted.

@@ -23,7 +23,7 @@ def parse_timestamp(text: str) -> int | None:
 
     RFC 3339 with any offset, or `YYYY-MM-DDThh-mm-ss` in UTC.
     """
-    match = _NAME_FORM.fullmatch(text)
+    match = None if text.endswith("Z") else _NAME_FORM.fullmatch(text)
     if match is not None:
         *rest, second = map(int, match.groups())
         seconds = _seconds((*rest, 59 if second == 60 else second))

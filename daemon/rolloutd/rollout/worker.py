@@ -9,8 +9,11 @@ import signal
 import sys
 from contextlib import suppress
 
+from rolloutd.rollout.lines import BUFFER_BYTES
 from rolloutd.rollout.messages import Frames, Job, Told, decode_job, framed, read_some
 from rolloutd.rollout.reading import read_rollout
+
+_NICENESS = 5
 
 
 def main() -> None:
@@ -21,17 +24,22 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     # Nothing here makes cycles, and looking for them costs a tenth of the time.
     gc.disable()
+    # The parent alone can write what is read here: where there are fewer processors than of us, it
+    # comes first. Under systemd we may not say so.
+    with suppress(PermissionError):
+        os.nice(_NICENESS)
     home, line_limit = sys.argv[1], int(sys.argv[2])
     frames = Frames()
+    buffer = bytearray(BUFFER_BYTES)
     # A broken pipe says that the parent is gone: there is nobody left to read for.
     with suppress(BrokenPipeError):
         _tell(Told(hello=True))
         while data := read_some(0):
             for message in frames.feed(data):
-                _tell(_serve(home, line_limit, decode_job(message)))
+                _tell(_serve(home, line_limit, decode_job(message), buffer))
 
 
-def _serve(home: str, line_limit: int, job: Job) -> Told:
+def _serve(home: str, line_limit: int, job: Job, buffer: bytearray) -> Told:
     taken = 0
 
     def on_bytes(count: int) -> None:
@@ -47,6 +55,7 @@ def _serve(home: str, line_limit: int, job: Job) -> Told:
             limit=job.limit,
             line_limit=line_limit,
             on_bytes=on_bytes,
+            buffer=buffer,
         )
     except FileNotFoundError:
         return Told(gone=True)

@@ -30,7 +30,10 @@ def test_an_episode(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert document["done"][name] == 1
 
 
-def test_a_row_that_was_lost_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_row_that_was_lost_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: str
+) -> None:
     def lose(room: Room) -> None:
         room.place.thread(1)
         room.place.index()
@@ -40,7 +43,10 @@ def test_a_row_that_was_lost_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("tests.torture.__main__.EPISODES", {"kill": lose})
     monkeypatch.setattr("tests.torture.room.TRUE_SECONDS", 3.0)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    assert main(["--only", "kill", "--minutes", "0", "--no-releases"]) == 1
+    report = tmp_path / "report.json"
+    arguments = ["--only", "kill", "--minutes", "0", "--no-releases", "--json", str(report)]
+    assert main([*arguments, "--jobs", jobs]) == 1
+    assert json.loads(report.read_text())["failed"] == ["kill 0"]
 
 
 def test_a_seed_repeats_its_rollouts() -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from rolloutd.rollout.lines import BUFFER_BYTES
 from tests.daemon.living import append, living, wait_until_true
-from tests.oracle.cases_build import tokens
+from tests.oracle.cases_build import tokens, user
 from tests.running import Place, dump, watermark
 
 READ = """
@@ -29,7 +30,10 @@ def place(tmp_path: Path) -> Place:
     return made
 
 
-def test_a_file_whose_bytes_cannot_be_read_is_marked(place: Place) -> None:
+# libfiu knows pread(2), not preadv(2): that of the anchors, where not all is read in one go.
+@pytest.mark.parametrize("size", [BUFFER_BYTES, 10 * BUFFER_BYTES])
+def test_a_file_whose_bytes_cannot_be_read_is_marked(place: Place, size: int) -> None:
+    append(place.home / watermark(1), user("x" * size))
     failing = "enable name=posix/io/rw/pread,failinfo=5"
     command = ["fiu-run", "-x", "-f", "", "-c", failing, sys.executable, "-c", READ]
     done = subprocess.run(

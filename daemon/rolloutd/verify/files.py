@@ -182,7 +182,7 @@ def _compared(
     was_true = has_grown and _difference(candidate, row, reading, but=_STAMP) is None
     if was_true and _has_caught_up(row, before):
         return None
-    return _found(Kind.STALE, replace(candidate, stamp=cursor.stamp), row)
+    return _found(Kind.STALE, replace(candidate, packed=cursor.stamp.packed()), row)
 
 
 def _difference(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from rolloutd.records import Known, Reading
 from rolloutd.rollout.lines import BUFFER_BYTES
+from rolloutd.rollout.opaque import OPAQUE_BYTES
 from rolloutd.rollout.reading import read_rollout
 from tests.oracle.cases_build import event, line, meta, named, rollout, tokens, turn, user
 from tests.oracle.cases_files import streamed
@@ -243,6 +244,7 @@ def test_a_file_that_is_not_there_is_not_found(home: Path, path: str) -> None:
 
 # --- Going on where it stopped --------------------------------------------------------------
 
+PASSED_OVER = line("response_item", {"type": "message", "content": "x" * OPAQUE_BYTES})
 GOOD = [
     meta(),
     meta(id=OTHER, memory_mode="disabled"),
@@ -256,6 +258,7 @@ GOOD = [
     tokens(5),
     tokens(99),
     line("response_item", {"type": "message", "role": "user", "content": []}),
+    PASSED_OVER,
     line("future", []),
     event("future"),
     HEADER_020,
@@ -275,6 +278,8 @@ def limited(home: Path, known: Known | None = None) -> Reading:
 
 @given(LINES, CUTS, ENDS)
 @example([b"x" * (LIMIT + 1), HEADER_020], [0.96], b"\n")
+@example([HEADER_020, PASSED_OVER], [0.5], b"\n")
+@example([b"", PASSED_OVER, HEADER_020], [0.5], b"\n")
 @example([meta(), user("first")], [0.999], b"\n")
 def test_however_a_file_grew_going_on_equals_a_reading_from_scratch(
     home: Path, lines: list[bytes], cuts: list[float], end: bytes
@@ -318,6 +323,20 @@ def test_a_last_line_without_newline_is_folded_but_not_gone_past(home: Path) -> 
 def test_a_legacy_header_without_newline_is_folded(home: Path) -> None:
     write(home, HEADER_020)
     assert read(home).error is None
+
+
+@pytest.mark.parametrize("before", [b"", b"\n \n"])
+def test_what_is_passed_over_after_a_legacy_header_does_not_hide_it(
+    home: Path, before: bytes
+) -> None:
+    write(home, before + rollout(HEADER_020, PASSED_OVER))
+    summary = read(home).summary
+    assert (summary.legacy, summary.items, summary.parse_errors) == (True, 2, {})
+
+
+def test_a_legacy_header_after_what_is_passed_over_is_none(home: Path) -> None:
+    assert not read_lines(home, PASSED_OVER, HEADER_020).summary.legacy
+    assert not read_lines(home, b"", PASSED_OVER, HEADER_020).summary.legacy
 
 
 @pytest.mark.parametrize("torn", [TOKENS[:-1], b"\xff", b"garbage", b'{"a":1}', b"\0" * 4096])

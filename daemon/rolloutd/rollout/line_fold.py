@@ -83,7 +83,10 @@ class _Folding:
                 _count(summary, invalid.reason)
 
     def _is_first(self) -> bool:
-        return self.lines - self.blank == 1 and _is_untouched(self._reader, self._summary)
+        # The reader may be past lines already that come after this one.
+        ahead = self._reader.ahead
+        is_led = ahead is not None and ahead < self.lines
+        return self.lines - self.blank == 1 and not is_led and _is_new(self._summary)
 
 
 def _refuse_unreadable(line: bytes | memoryview) -> None:
@@ -92,10 +95,8 @@ def _refuse_unreadable(line: bytes | memoryview) -> None:
         raise InvalidLine(LineError.DEPTH)
 
 
-def _is_untouched(reader: LineReader, summary: Summary) -> bool:
-    """Whether there was nothing in the file so far but what is at hand."""
-    passed_over = reader.opaque or reader.oversized
-    return not (summary.items or summary.parse_errors or passed_over)
+def _is_new(summary: Summary) -> bool:
+    return not (summary.items or summary.parse_errors)
 
 
 def _begins_legacy(line: bytes | memoryview, summary: Summary) -> bool:
@@ -126,7 +127,7 @@ def fold_tail(reader: LineReader, summary: Summary) -> Summary | None:
         if item is not None:
             fold(summary, item)
     except InvalidLine:
-        if not (_is_untouched(reader, summary) and _begins_legacy(line, summary)):
+        if not (reader.ahead is None and _is_new(summary) and _begins_legacy(line, summary)):
             return None
     summary.items += 1
     return resume

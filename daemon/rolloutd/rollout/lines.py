@@ -55,6 +55,7 @@ class LineReader:
         offset: position in the stream just after the last complete line.
         opaque: large response items (see `rollout.opaque`): lines, but not given.
         oversized: lines longer than the limit, passed over without being kept.
+        ahead: how many lines come before the first of those; None as long as there is none.
         tail: bytes after the last line; None if they are more than is kept.
         taken: bytes taken from the source.
     """
@@ -71,6 +72,7 @@ class LineReader:
         self.offset = offset
         self.opaque = 0
         self.oversized = 0
+        self.ahead: int | None = None
         self.tail: bytes | None = b""
         self.taken = 0
         self._source = source
@@ -79,6 +81,7 @@ class LineReader:
             buffer = bytearray(min(buffer_bytes, limit + 1))
         self._buffer = buffer
         self._buffer_bytes = len(buffer)
+        self._given = 0
         self._gone = 0  # bytes of an unfinished line that were let go: its rest goes the same way
 
     def __iter__(self) -> Iterator[Run]:
@@ -120,10 +123,11 @@ class LineReader:
             if length >= large and (length > limit or is_opaque(buffer, start, newline)):
                 gathered.cut(view, begin, start)
                 begin = newline + 1
-                self._count(length)
+                self._count(length, len(starts))
             elif length > _LONG_BYTES or size > BUFFER_BYTES:
                 gathered.cut(view, begin, start)
                 begin = newline + 1
+                self._given += len(starts) + 1
                 yield from gathered.run()
                 yield Run(view[start:newline], [0], plain=True, large=[0])
                 gathered = _Gathered()
@@ -137,21 +141,24 @@ class LineReader:
                 size += length + 1
             start = newline + 1
         gathered.cut(view, begin, end)
+        self._given += len(starts)
         yield from gathered.run()
 
     def _first_start(self, buffer: bytearray) -> int:
         """Where the first line begins that is not the rest of one, or of a byte order mark."""
         if self._gone:
             start = buffer.find(b"\n") + 1
-            self._count(self._gone + start - 1)
+            self._count(self._gone + start - 1, 0)
             self.offset += self._gone
             self._gone = 0
             return start
         is_marked = self.offset == 0 and buffer.startswith(_BYTE_ORDER_MARK)
         return len(_BYTE_ORDER_MARK) if is_marked else 0
 
-    def _count(self, length: int) -> None:
-        """One more line that is passed over."""
+    def _count(self, length: int, gathered: int) -> None:
+        """One more line that is passed over, after so many that are still to be given."""
+        if self.ahead is None:
+            self.ahead = self._given + gathered
         if length > self._limit:
             self.oversized += 1
         else:

@@ -4,6 +4,7 @@ Lines come from the oracle's builders; `@id@` in them is `THREAD`, `@other@` is 
 """
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,10 @@ import msgspec
 import pytest
 
 from rolloutd.records import FileSummary, Known, Reading, ThreadRecord
+from rolloutd.rollout.joining import Joining
+from rolloutd.rollout.lines import LINE_LIMIT_BYTES
 from rolloutd.rollout.merge import merge
+from rolloutd.rollout.parts import Part, PartReading, read_part
 from rolloutd.rollout.reading import read_rollout
 from tests.oracle import cases_build
 from tests.oracle.cases_build import Json, event, fill, rollout, thread_id
@@ -93,6 +97,22 @@ def append(home: Path, content: bytes, path: str = PATH) -> None:
 
 def read(home: Path, path: str = PATH, known: Known | None = None) -> Reading:
     return read_rollout(os.fspath(home), path, known)
+
+
+def read_in_parts(
+    home: Path, path: str, size: int, rng: random.Random, line_limit: int = LINE_LIMIT_BYTES
+) -> Reading | None:
+    """The reading of a file whose parts, of `size` bytes, are read and joined in any order."""
+    whole = (home / path).stat().st_size
+    parts = [Part(number, whole, size) for number in range(Part(0, whole, size).count)]
+    rng.shuffle(parts)
+    joining = Joining(path)
+    for left, part in reversed(list(enumerate(parts))):
+        reading = read_part(os.fspath(home), path, part, line_limit=line_limit)
+        sent = msgspec.msgpack.encode(reading)
+        told = msgspec.msgpack.decode(sent, type=PartReading | None)
+        assert joining.add(part, told) == (left == 0)
+    return joining.reading()
 
 
 def read_lines(home: Path, *lines: bytes, path: str = PATH) -> Reading:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from rolloutd.rollout.messages import Job
+from rolloutd.rollout.parts import PART_BYTES
 from rolloutd.rollout.pool import ReaderPool, ReadersUnavailable, reader_count
 from tests.oracle.cases_build import meta, rollout, tokens, user
-from tests.rollouts import known_of, read, write, write_with_hole
+from tests.rollouts import append, known_of, read, write, write_with_hole
 
 MIB = 1024 * 1024
 
@@ -158,6 +159,90 @@ def test_only_a_file_that_two_readers_died_of_is_to_blame(home: Path, kills: int
     assert all("two reader processes" in str(error) for error in failed.values())
     others = [reading for job, reading in results if job != large]
     assert all(reading is not None and reading.cursor is not None for reading in others)
+
+
+def write_large(home: Path, path: str, size: int) -> Job:
+    """A rollout of many parts, which says its tokens last."""
+    text = rollout(*[user("x" * 900)] * 1000)
+    content = rollout(meta()) + text * (size // len(text)) + rollout(user("end"), tokens(7))
+    return Job(path, write(home, content, path).stat().st_size)
+
+
+def test_a_large_file_is_read_by_several_readers_in_its_place(home: Path) -> None:
+    jobs = write_numbered(home, 40)
+    large = [write_large(home, path_of(number), 3 * PART_BYTES) for number in (50, 51, 52)]
+    jobs[7:7] = large
+    for begun in ([], jobs[:3], large, jobs):
+        with pool(home) as readers:
+            readers.begin(begun)
+            results = list(readers.read(jobs, quiet))
+        assert [job for job, _ in results] == jobs
+        for job, reading in results:
+            assert reading is not None
+            whole = read(home, job.path)
+            assert (reading.summary, reading.cursor) == (whole.summary, whole.cursor)
+
+
+def test_a_large_file_that_grows_meanwhile_is_read_as_it_is_in_its_place(home: Path) -> None:
+    jobs = write_numbered(home, 400)
+    jobs.insert(5, write_large(home, path_of(500), 9 * PART_BYTES))
+    grown = 0
+
+    def grow(_taken: int) -> None:
+        nonlocal grown
+        if grown < 20:
+            append(home, rollout(tokens(100 + grown)), path_of(500))
+            grown += 1
+
+    with pool(home) as readers:
+        results = list(readers.read(jobs, grow))
+    assert [job for job, _ in results] == jobs
+    reading = results[5][1]
+    assert reading is not None
+    assert reading.error is None
+    again = read(home, path_of(500), known_of(reading))
+    assert again.summary == read(home, path_of(500)).summary
+
+
+def test_a_large_file_that_goes_meanwhile_is_gone(home: Path) -> None:
+    job = write_large(home, path_of(0), 4 * PART_BYTES)
+    (home / path_of(0)).unlink()
+    with pool(home) as readers:
+        assert list(readers.read([job], quiet)) == [(job, None)]
+
+
+# A reader with this is killed at its second part of any file, as often as there are bytes for it.
+KILLED_AT_A_PART = """
+import os, signal, sys
+if 'rolloutd.rollout.worker' in sys.orig_argv:
+    from rolloutd.rollout import parts
+    whole = parts.read_part
+    def read_part(home, path, part, **options):
+        left = os.path.getsize(home + "/kills")
+        if part.number == 1 and left:
+            os.truncate(home + "/kills", left - 1)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return whole(home, path, part, **options)
+    parts.read_part = read_part
+"""
+
+
+@pytest.mark.parametrize("kills", [1, 2])
+def test_a_part_that_two_readers_died_of_fails_its_file(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: int
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(KILLED_AT_A_PART)
+    monkeypatch.setenv("PYTHONPATH", os.fspath(tmp_path))
+    (home / "kills").write_bytes(b"x" * kills)
+    jobs = write_numbered(home, 20)
+    jobs.insert(3, write_large(home, path_of(500), 6 * PART_BYTES))
+    with pool(home) as readers:
+        results = list(readers.read(jobs, quiet))
+    assert (home / "kills").stat().st_size == 0
+    assert [job for job, _ in results] == jobs
+    failed = {job.path: reading.error for job, reading in results if reading and reading.error}
+    assert list(failed) == ([path_of(500)] if kills > 1 else [])
+    assert all("two reader processes" in str(error) for error in failed.values())
 
 
 def test_readers_that_cannot_start_end_the_reading_and_blame_no_file(

@@ -1,7 +1,8 @@
 """Mutated rollouts before the reader: whatever is in a file, it is read, and read alike.
 
 For each file: no error passes; what is read survives its journey to the database; reading in two
-goes, cut anywhere, says what reading in one go says. Then all of them are indexed, in batches.
+goes, cut anywhere, says what reading in one go says, and so do parts read by several readers, where
+they can. Then all of them are indexed, in batches.
 """
 
 import random
@@ -15,6 +16,7 @@ from rolloutd.indexer import Indexer
 from rolloutd.records import Known, Reading
 from rolloutd.rollout.reading import read_rollout
 from rolloutd.state.database import StateDatabase
+from tests.rollouts import read_in_parts
 from tests.running import watermark
 from tests.torture.mutation import Mutator
 
@@ -58,6 +60,10 @@ class Readers:
         known = known_of(first)
         in_two = travelled(read_rollout(str(self._home), path, known))
         assert said(in_two) == said(whole), f"cut at {cut}: {file}"
+        size = self._rng.randrange(len(content) + 1) + 1
+        joined = read_in_parts(self._home, path, size, self._rng)
+        if joined is not None:
+            assert said(joined) == said(whole), f"in parts of {size}: {file}"
         return whole
 
     def _read_packed(self, number: int, content: bytes) -> Reading:

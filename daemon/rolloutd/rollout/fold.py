@@ -75,8 +75,13 @@ def _said(summary: Summary, item: UserMessage) -> None:
     _user_message(summary, item.message, _attached(item))
 
 
+def is_said_by_user(item: UserMessage | ItemCompleted) -> bool:
+    """Whether this is a message of the user's; anything may be completed."""
+    return isinstance(item, UserMessage) or item.item.type == "UserMessage"
+
+
 def _item_completed(summary: Summary, item: ItemCompleted) -> None:
-    if item.item.type == "UserMessage":
+    if is_said_by_user(item):
         _user_pieces(summary, item)
 
 

@@ -88,7 +88,7 @@ def head_of(descriptor: int, path: str, most: float = float("inf")) -> Head:
     try:
         fold_lines(reader, summary)
         if not summary.identified and not reader.is_cut:
-            fold_tail(reader, summary)
+            fold_tail(reader.tail, summary)
     except CompressedError as error:
         problem = str(error)
     return Head(summary, reader.is_cut, problem)

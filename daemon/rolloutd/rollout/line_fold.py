@@ -1,5 +1,7 @@
 """Folding what a line reader gives: which lines count, which are errors, what the tail is."""
 
+from typing import Protocol
+
 import msgspec
 
 from rolloutd.records import Summary
@@ -7,6 +9,7 @@ from rolloutd.rollout.depth import is_too_deep
 from rolloutd.rollout.fold import fold
 from rolloutd.rollout.items import (
     InvalidLine,
+    Item,
     LineError,
     Outline,
     decode,
@@ -20,9 +23,16 @@ from rolloutd.rollout.items import (
 from rolloutd.rollout.lines import LineReader, Run
 
 
-def fold_lines(reader: LineReader, summary: Summary) -> None:
+class Keeper(Protocol):
+    """Who folds what does not lie at the beginning of a file, and keeps lines for later."""
+
+    def fold(self, summary: Summary, item: Item, line: bytes | memoryview, /) -> None:
+        """Fold an item; InvalidLine as `fold` does."""
+
+
+def fold_lines(reader: LineReader, summary: Summary, keeper: Keeper | None = None) -> None:
     """Fold every complete line that the reader gives; count what is skipped, by reason."""
-    folding = _Folding(reader, summary)
+    folding = _Folding(reader, summary, keeper)
     for run in reader:
         if not folding.at_once(run):
             for number in range(len(run.starts)):
@@ -37,10 +47,11 @@ def fold_lines(reader: LineReader, summary: Summary) -> None:
 class _Folding:
     """What a reader gives, on its way into a summary; counts of lines so far."""
 
-    def __init__(self, reader: LineReader, summary: Summary) -> None:
+    def __init__(self, reader: LineReader, summary: Summary, keeper: Keeper | None) -> None:
         self.lines = self.errors = self.blank = 0
         self._reader = reader
         self._summary = summary
+        self._keeper = keeper
 
     def at_once(self, run: Run) -> bool:
         """Fold a run whose lines are all plain items, most of which no row depends on.
@@ -74,7 +85,10 @@ class _Folding:
                 _refuse_unreadable(line)
             item = decode_legacy(line) if summary.legacy else decode(line, outline)
             if item is not None:
-                fold(summary, item)
+                if self._keeper is None:
+                    fold(summary, item)
+                else:
+                    self._keeper.fold(summary, item, line)
         except InvalidLine as invalid:
             if is_blank(line):
                 self.blank += 1
@@ -86,7 +100,8 @@ class _Folding:
         # The reader may be past lines already that come after this one.
         ahead = self._reader.ahead
         is_led = ahead is not None and ahead < self.lines
-        return self.lines - self.blank == 1 and not is_led and _is_new(self._summary)
+        is_new = self.lines - self.blank == 1 and not is_led and is_untouched(self._summary)
+        return is_new and self._keeper is None
 
 
 def _refuse_unreadable(line: bytes | memoryview) -> None:
@@ -95,7 +110,8 @@ def _refuse_unreadable(line: bytes | memoryview) -> None:
         raise InvalidLine(LineError.DEPTH)
 
 
-def _is_new(summary: Summary) -> bool:
+def is_untouched(summary: Summary) -> bool:
+    """Whether there was nothing but blank lines so far."""
     return not (summary.items or summary.parse_errors)
 
 
@@ -111,15 +127,15 @@ def _begins_legacy(line: bytes | memoryview, summary: Summary) -> bool:
     return True
 
 
-def fold_tail(reader: LineReader, summary: Summary) -> Summary | None:
+def fold_tail(tail: bytes | None, summary: Summary) -> Summary | None:
     """Fold a last line that has no newline yet, if it is an item already.
 
     Returns the summary without it, to go on from when the line is complete, or None if nothing
     was folded. Nothing is counted as an error: an unfinished line is the end of the data.
     """
-    if not reader.tail:
+    if not tail:
         return None
-    line = memoryview(reader.tail)
+    line = memoryview(tail)
     resume = copy_of(summary)
     try:
         _refuse_unreadable(line)
@@ -127,7 +143,7 @@ def fold_tail(reader: LineReader, summary: Summary) -> Summary | None:
         if item is not None:
             fold(summary, item)
     except InvalidLine:
-        if not (reader.ahead is None and _is_new(summary) and _begins_legacy(line, summary)):
+        if not (is_untouched(summary) and _begins_legacy(line, summary)):
             return None
     summary.items += 1
     return resume

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from rolloutd.records import Known, Reading
+from rolloutd.rollout.parts import Part, PartReading
 
 _LENGTH_BYTES = 4
 
@@ -14,30 +15,40 @@ _LENGTH_BYTES = 4
 class Job(Struct, frozen=True):
     """Read this rollout of about `size` bytes; go on from `known` if it still fits.
 
-    With a `limit`, it is read as if it ended after so many bytes.
+    With a `limit`, it is read as if it ended after so many bytes; with a `part`, no more than that.
     """
 
     path: str
     size: int = 0
     known: Known | None = None
     limit: int | None = None
+    part: Part | None = None
+
+    @property
+    def whole(self) -> "Job":
+        """The job that this is a part of; itself if it is none."""
+        return self if self.part is None else Job(self.path, self.part.whole)
 
 
 class Told(Struct, frozen=True):
     """From a reader: bytes taken since it spoke last, and the job's result when it is done.
 
-    `hello` is the first that it says; `gone` means that the file was not there.
+    `hello` is the first that it says; `gone` means that the file was not there, `unjoinable` that
+    the part asked for cannot be told by itself.
     """
 
     hello: bool = False
     taken: int = 0
     gone: bool = False
     reading: Reading | None = None
+    unjoinable: bool = False
+    part: PartReading | None = None
 
     @property
     def is_result(self) -> bool:
         """Whether this ends a job."""
-        return self.gone or self.reading is not None
+        is_read = self.reading is not None or self.part is not None
+        return is_read or self.gone or self.unjoinable
 
 
 _encode = msgspec.msgpack.Encoder().encode

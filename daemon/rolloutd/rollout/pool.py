@@ -1,8 +1,8 @@
 """Reader processes and the handing out of rollouts to them.
 
-Reading is work for a processor and Python runs on one at a time, so each reader is a process.
-Results come back in the order of the jobs, whatever order they are done in, with a bounded
-number of them waiting.
+Reading is work for a processor and Python runs on one at a time, so each reader is a process, and
+a large rollout is read in parts. Results come back in the order of the jobs, whatever order they
+are done in, with a bounded number of them waiting.
 """
 
 import os
@@ -15,9 +15,11 @@ from typing import Self
 
 from rolloutd.errors import RolloutdError
 from rolloutd.records import Reading
+from rolloutd.rollout.joining import Joining, parts_of
 from rolloutd.rollout.lines import LINE_LIMIT_BYTES
-from rolloutd.rollout.messages import Job
+from rolloutd.rollout.messages import Job, Told
 from rolloutd.rollout.names import encoding_of, is_archived
+from rolloutd.rollout.parts import Part
 from rolloutd.rollout.reader import Reader
 
 # More readers than this would wait for the disk, or for the one writer.
@@ -54,6 +56,7 @@ class ReaderPool:
         self._line_limit = line_limit
         self._readers: list[Reader] = []
         self._begun: list[Job] = []
+        self._cut: list[tuple[int, Job]] = []  # what was not taken of the last of them
         self._stillborn = 0  # readers in a row that ended before they said anything
         self._is_reading = False
 
@@ -91,11 +94,18 @@ class ReaderPool:
         """
         self.start()
         for job in jobs:
-            if not self._give(len(self._begun), job):
-                break
+            parts = self._numbered(len(self._begun), job)
+            while parts and self._give(*parts[0]):
+                del parts[0]
             self._begun.append(job)
+            if parts:
+                self._cut = parts
+                break
         for reader in self._readers:
             reader.send()
+
+    def _numbered(self, number: int, job: Job) -> list[tuple[int, Job]]:
+        return [(number, each) for each in (parts_of(job) if self._count > 1 else (job,))]
 
     def _give(self, number: int, job: Job) -> bool:
         free = [reader for reader in self._readers if reader.takes(job)]
@@ -104,14 +114,16 @@ class ReaderPool:
         return bool(free)
 
     def _rest(self, jobs: Iterable[Job]) -> Iterator[tuple[int, Job]]:
-        """The jobs that have not begun, numbered; all of them if others were begun."""
+        """What has not begun, numbered by job; all of them if others were begun."""
         begun, self._begun = self._begun, []
-        numbered = enumerate(jobs)
+        cut, self._cut = self._cut, []
+        numbered: Iterator[tuple[int, Job]] = enumerate(jobs)
         first = list(islice(numbered, len(begun)))
-        if [job.path for _, job in first] == [job.path for job in begun]:
-            return numbered
-        self.end()
-        return chain(first, numbered)
+        if [job.path for _, job in first] != [job.path for job in begun]:
+            self.end()
+            numbered, cut = chain(first, numbered), []
+        rest = (part for number, job in numbered for part in self._numbered(number, job))
+        return chain(cut, rest)
 
     def read(
         self, jobs: Iterable[Job], tick: Callable[[int], None]
@@ -154,9 +166,7 @@ class ReaderPool:
         unsent = any(reader.has_unsent for reader in self._readers)
         # With enough results waiting, only the reader is heard that has the one they wait for.
         heard = [
-            reader
-            for reader in self._readers
-            if not results.is_full or (reader.jobs and reader.jobs[0][0] == results.number)
+            reader for reader in self._readers if not results.is_full or reader.has(results.number)
         ]
         poll = select.poll()
         for reader in heard:
@@ -176,7 +186,9 @@ class ReaderPool:
             taken += told.taken
             if told.is_result:
                 number, job = reader.done()
-                results.add(number, job, told.reading, size)
+                whole = results.tell(number, job, told, size)
+                if whole is not None:
+                    reader.give(number, whole)
         return taken
 
     def _bury(self, reader: Reader, results: "_Results") -> None:
@@ -192,10 +204,10 @@ class ReaderPool:
                 raise ReadersUnavailable(f"the reader processes do not start: exit code {code}")
         successor = Reader(self.home, self._line_limit)
         self._readers[self._readers.index(reader)] = successor
-        if reader.greeted and reader.jobs and results.blame(reader.jobs[0][0]) > 1:
+        if reader.greeted and reader.jobs and results.blame(*reader.jobs[0]) > 1:
             number, job = reader.done()
             why = f"reading it ended two reader processes, the last with code {code}"
-            results.add(number, job, _failed(job, why), 0)
+            results.fail(number, job, why)
         for queued in reader.jobs:
             successor.give(*queued)
 
@@ -205,7 +217,8 @@ class _Results:
 
     def __init__(self) -> None:
         self.number = 0
-        self._deaths: Counter[int] = Counter()
+        self._deaths: Counter[tuple[int, Part | None]] = Counter()
+        self._joining: dict[int, Joining] = {}
         self._waiting: dict[int, tuple[Job, Reading | None, int]] = {}
         self._bytes = 0
 
@@ -213,14 +226,38 @@ class _Results:
     def is_full(self) -> bool:
         return self._bytes > _WINDOW_BYTES
 
-    def add(self, number: int, job: Job, reading: Reading | None, size: int) -> None:
+    def tell(self, number: int, job: Job, told: Told, size: int) -> Job | None:
+        """Take what was told of a job, in so many bytes.
+
+        Returns the whole job if that was of its last part, and the parts do not fit together.
+        """
+        if job.part is None:
+            self._add(number, job, told.reading, size)
+        elif number >= self.number and number not in self._waiting:  # else it has failed
+            joining = self._joining.setdefault(number, Joining(job.path))
+            if joining.add(job.part, told.part):
+                del self._joining[number]
+                reading = joining.reading()
+                if reading is None:
+                    return job.whole
+                self._add(number, job.whole, reading, size)
+        return None
+
+    def fail(self, number: int, job: Job, why: str) -> None:
+        """A job cannot be done, or a part of it cannot."""
+        self._joining.pop(number, None)
+        path = job.path
+        reading = Reading(path, is_archived(path), encoding_of(path), error=why)
+        self._add(number, job.whole, reading, 0)
+
+    def _add(self, number: int, job: Job, reading: Reading | None, size: int) -> None:
         self._waiting[number] = (job, reading, size)
         self._bytes += size
 
-    def blame(self, number: int) -> int:
+    def blame(self, number: int, job: Job) -> int:
         """Count one more reader that died of a job."""
-        self._deaths[number] += 1
-        return self._deaths[number]
+        self._deaths[number, job.part] += 1
+        return self._deaths[number, job.part]
 
     def in_order(self) -> Iterator[tuple[Job, Reading | None]]:
         while self.number in self._waiting:
@@ -228,7 +265,3 @@ class _Results:
             self._bytes -= size
             self.number += 1
             yield job, reading
-
-
-def _failed(job: Job, error: str) -> Reading:
-    return Reading(job.path, is_archived(job.path), encoding_of(job.path), error=error)

@@ -49,6 +49,10 @@ class Reader:
             return True
         return len(self.jobs) < _QUEUE_JOBS and self._queued_bytes + job.size <= _QUEUE_BYTES
 
+    def has(self, number: int) -> bool:
+        """Whether it was given a job of that number."""
+        return any(each == number for each, _ in self.jobs)
+
     def done(self) -> tuple[int, Job]:
         """Take the job that it was at from its queue."""
         number, job = self.jobs.popleft()

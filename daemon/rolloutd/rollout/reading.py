@@ -133,7 +133,7 @@ class _Reading:
         reader = self._reader(source, size, start)
         try:
             fold_lines(reader, summary)
-            resume = fold_tail(reader, summary)
+            resume = fold_tail(reader.tail, summary)
         except CompressedError as broken:
             error = str(broken)
         if isinstance(source, PlainSource) and source.anchors is not None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from rolloutd.rollout.lines import BUFFER_BYTES
 from rolloutd.rollout.messages import Frames, Job, Told, decode_job, framed, read_some
+from rolloutd.rollout.parts import read_part
 from rolloutd.rollout.reading import read_rollout
 
 _NICENESS = 5
@@ -40,6 +41,9 @@ def main() -> None:
 
 
 def _serve(home: str, line_limit: int, job: Job, buffer: bytearray) -> Told:
+    if job.part is not None:
+        part = read_part(home, job.path, job.part, line_limit=line_limit, buffer=buffer)
+        return Told(taken=part.read if part else 0, unjoinable=part is None, part=part)
     taken = 0
 
     def on_bytes(count: int) -> None:

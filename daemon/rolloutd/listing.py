@@ -98,7 +98,9 @@ class Listing:
         return self._selection.archived in (None, archived)
 
     def _key(self, row: dict[str, Any]) -> Key:
-        return Key(row[self._sort.column], row["id"])
+        at_ms = row[self._sort.column]
+        # Where no time is said, which none of ours leaves out, SQLite takes it for the earliest.
+        return Key(-(2**63) if at_ms is None else at_ms, row["id"])
 
     def _encoded(self, key: Key) -> str:
         return _opaque(f"1 {self._sort.value} {self._order.value} {key.at_ms} {key.id}")

@@ -100,6 +100,7 @@ class Steady:
         # written since.
         self._was_true = True
         self._true_of: tuple[int, int] | None = None
+        self._changes = -1
         self._quick_looks = 0
 
     def run(self) -> None:
@@ -209,6 +210,10 @@ class Steady:
 
     def _compare_everything(self, began: float, *, is_periodic: bool) -> None:
         self._was_true = False
+        changes = self._database.foreign_changes()
+        # Whoever else has written may have written over the progress, too.
+        self._is_dirty |= changes != self._changes
+        self._changes = changes
         discovery = self._discover()
         if discovery is not None:
             with self._long():

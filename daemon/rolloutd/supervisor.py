@@ -119,7 +119,7 @@ def _backfill_once(
         return backfill.run(rebuild=rebuild)
 
 
-def _set_aside(database: Path, file: tuple[int, int] | None, error: Exception) -> None:
+def _set_aside(database: Path, file: tuple[int, int] | None, error: Exception) -> Path | None:
     from rolloutd.state.faults import explained
 
     _log.warning("%s", error)
@@ -127,6 +127,7 @@ def _set_aside(database: Path, file: tuple[int, int] | None, error: Exception) -
         target = set_aside(database, file)
     if target is not None:
         _log.warning("moved to %s, building a new one", target.name)
+    return target
 
 
 def run_verify(settings: WorkSettings, *, deep: bool, repair: bool) -> "Verified":
@@ -147,9 +148,10 @@ def run_verify(settings: WorkSettings, *, deep: bool, repair: bool) -> "Verified
         if not repair:
             raise
         # A backfill alone may well not come by what is damaged.
-        _set_aside(settings.database, file, error)
+        moved = _set_aside(settings.database, file, error)
         run_backfill(settings, rebuild=False)
-        return _verify_once(settings, deep=deep, repair=repair)
+        verified = _verify_once(settings, deep=deep, repair=repair)
+        return verified.after_rebuilding(str(error), None if moved is None else str(moved))
 
 
 def _verify_once(settings: WorkSettings, *, deep: bool, repair: bool) -> "Verified":

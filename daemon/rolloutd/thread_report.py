@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from sqlite3 import Row
 from typing import Any
 
@@ -57,7 +58,10 @@ def _or_none(row: Row | None) -> dict[str, Any] | None:
 
 def _tool(row: Row) -> dict[str, Any]:
     tool = with_flags(row)
-    return tool | {"input_schema": json.loads(tool["input_schema"])}
+    # What is no JSON is for `verify` to find; here it is told as it is.
+    with suppress(ValueError):
+        tool["input_schema"] = json.loads(tool["input_schema"])
+    return tool
 
 
 def thread_lines(document: Mapping[str, Any], home: str | None) -> Iterator[str]:

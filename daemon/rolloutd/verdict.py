@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rolloutd.verify.findings import NOTES, Finding, Kind, Verdict
-from rolloutd.verify.repair import Verified
+from rolloutd.verify.repair import Rebuilt, Verified
 from rolloutd.wording import printable, size_text
 
 _SHOWN = 10
@@ -43,6 +43,9 @@ def document(verified: Verified) -> dict[str, Any]:
         "drift": _counts(found),
         "findings": [_finding(each) for each in found.drift],
         "notes": [_finding(each) for each in (left or found).notes],
+        "rebuilt": None
+        if verified.rebuilt is None
+        else {"problem": verified.rebuilt.problem, "moved_to": verified.rebuilt.moved_to},
         "repair": None
         if left is None
         else {
@@ -58,6 +61,7 @@ def lines(verified: Verified) -> list[str]:
     found, left = verified.found, verified.left
     size = f", {size_text(found.bytes)} read" if found.bytes else ""
     told = [
+        *_rebuilt(verified.rebuilt),
         (
             f"{_status(verified)}: {found.files} files and {found.threads} threads compared{size}, "
             f"in {found.seconds:.1f} s"
@@ -80,7 +84,13 @@ def lines(verified: Verified) -> list[str]:
 def _status(verified: Verified) -> str:
     if not verified.is_true:
         return "drifted"
-    return "true" if verified.left is None else "repaired"
+    return "true" if verified.left is None and verified.rebuilt is None else "repaired"
+
+
+def _rebuilt(rebuilt: Rebuilt | None) -> Iterator[str]:
+    if rebuilt is not None:
+        moved = "" if rebuilt.moved_to is None else f", and moved to {rebuilt.moved_to}"
+        yield printable(f"{rebuilt.problem}: built anew{moved}")
 
 
 def _counts(verdict: Verdict) -> dict[str, int]:

@@ -45,19 +45,23 @@ def count_text(count: int) -> str:
     return f"{number / 1000:.1f}G"
 
 
-def elapsed_text(now: float, at_ms: int) -> str:
+def elapsed_text(now: float, at_ms: int | None) -> str:
     """How long ago; after a month, or of what is yet to come, the day.
 
-    `now` in epoch seconds, `at_ms` in milliseconds.
+    `now` in epoch seconds, `at_ms` in milliseconds; a "?" where that is not said.
     """
+    if at_ms is None:
+        return time_text(at_ms)
     seconds = now - at_ms / 1000
     if -_SKEW_SECONDS <= seconds < 30 * 86_400:
         return age_text(seconds)
     return time_text(at_ms).split(" ")[0]
 
 
-def time_text(at_ms: int) -> str:
-    """Date and time, in local time; `at_ms` in milliseconds since the epoch."""
+def time_text(at_ms: int | None) -> str:
+    """Date and time, in local time; `at_ms` in milliseconds since the epoch; a "?" for none."""
+    if at_ms is None:
+        return "?"
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_ms // 1000))
     except (OverflowError, ValueError, OSError):  # beyond what the system can tell

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from rolloutd.errors import DatabaseUnavailable
 from rolloutd.sources import class_of
 from rolloutd.state.database import StateDatabase
-from rolloutd.state.revision import HEAD
+from rolloutd.state.revision import HEAD, THREAD_COLUMNS
 from rolloutd.state.schema import metadata
 from tests.running import change, rows
 from tests.state.migrated import config, migrated
@@ -141,6 +141,7 @@ def parsed(description: str) -> dict[str, tuple[str, bool, str | None, bool]]:
 
 def test_head_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config()).get_heads() == [HEAD]
+    assert len(metadata.tables["threads"].columns) == THREAD_COLUMNS
 
 
 def test_migrations_make_what_create_all_makes(tmp_path: Path) -> None:

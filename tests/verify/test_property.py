@@ -13,17 +13,18 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from sqlalchemy import Integer
 
+from rolloutd.state.faults import CorruptDatabase
 from rolloutd.state.schema import metadata
-from tests.running import Place, dump
+from tests.running import Place, dump, index, rows
 from tests.verify.everything import make
 from tests.verify.verifying import verified
 
 SEED = int(os.environ.get("TESTS_SEED") or random.SystemRandom().getrandbits(32))
 
-# Who holds the work, why it was left, and when it was done, is not of the files; of another home
+# Why the work was left, and when it was done, is not of the files; of another home
 # than the one that is given nothing can be said.
 LEFT_ALONE = {
-    "backfill_state": {"id", "reason", "last_success_at", "updated_at", "lease_expires_at_ms"},
+    "backfill_state": {"id", "reason", "last_success_at", "updated_at"},
     "home": {"id", "codex_home"},
     "rollouts": {"indexed_at_ms"},
 }
@@ -31,7 +32,7 @@ COLUMNS = [
     (table.name, column.name)
     for table in metadata.sorted_tables
     for column in table.columns
-    if column.name not in LEFT_ALONE.get(table.name, ()) and not column.name.startswith("owner_")
+    if column.name not in LEFT_ALONE.get(table.name, ())
 ]
 
 
@@ -51,7 +52,7 @@ class Corruption:
             return
         rowid, donor = found[self.row % len(found)][0], found[self.amount % len(found)][0]
         where = f"WHERE rowid = {rowid}"
-        if self.how == "delete" and table != "backfill_state":
+        if self.how == "delete":
             connection.execute(f"DELETE FROM {table} {where}")
             return
         is_number = isinstance(metadata.tables[table].c[name].type, Integer)
@@ -95,7 +96,15 @@ def check(original: Place, drawn: list[Corruption]) -> None:
         for corruption in drawn:
             corruption.apply(connection)
     is_true = dump(database) == true
-    found = verified(original.home, database, deep=True).found
+    try:
+        found = verified(original.home, database, deep=True).found
+    except CorruptDatabase:
+        # Without its progress it is none of ours, and is built anew.
+        assert not rows(database, "SELECT 1 FROM backfill_state")
+        database.unlink()
+        index(original.home, database)
+        assert dump(database) == true
+        return
     assert (not found.drift) == is_true, found
     result = verified(original.home, database, deep=True, repair=True)
     assert result.is_true, result

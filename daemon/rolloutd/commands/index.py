@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from rolloutd.commands.options import read_places, read_settings
@@ -11,6 +11,7 @@ from rolloutd.errors import RolloutdError, WorkHeld
 from rolloutd.state.faults import DatabaseAbsent
 from rolloutd.state.lookups import Progress, progress_of
 from rolloutd.state.reader import StateReader
+from rolloutd.state.soundness import doubted
 from rolloutd.wording import age_text
 
 _T = TypeVar("_T")
@@ -70,6 +71,19 @@ class Index:
                 return question(reader)
         with self.files() as reader:
             return question(reader)
+
+    def said(self) -> AbstractContextManager[None]:
+        """For saying what the database has answered: what cannot be said may be its damage.
+
+        Raises:
+            CorruptDatabase: it is.
+        """
+        return doubted(self._refuse_unsound)
+
+    def _refuse_unsound(self) -> None:
+        with self.database() as reader:
+            if reader is not None:
+                reader.refuse_unsound()
 
     def mend(self, stale: Mapping[str, Sequence[str]]) -> bool:
         """Have the rows of these threads mended, of which these files are known.

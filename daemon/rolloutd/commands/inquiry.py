@@ -9,7 +9,7 @@ from rolloutd.lookup import AmbiguousThread, Found, Lookup
 from rolloutd.rollout.names import parse_thread_id
 from rolloutd.state.reader import StateReader
 from rolloutd.table import cut, one_line
-from rolloutd.thread_report import thread_document, with_relatives
+from rolloutd.thread_report import thread_document, thread_lines, with_relatives
 from rolloutd.wording import elapsed_text
 
 _TITLE_CELLS = 60
@@ -51,6 +51,12 @@ class Inquiry:
         if document is None:
             fail(f"{found.path}: nothing is known of {found.id} any more")
         return document
+
+    def lines(self, user_folder: str | None) -> list[str]:
+        """The same for people."""
+        document = self.describe()
+        with self._index.said():
+            return list(thread_lines(document, user_folder))
 
     def _told_by_files(self, found: Found) -> dict[str, Any] | None:
         """What the thread's own files tell, and the database of its relatives."""

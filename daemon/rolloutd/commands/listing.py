@@ -155,7 +155,9 @@ def list_threads(  # noqa: PLR0913
         return
     if page.threads:
         view = View(Terminal.of_output(), user_folder(), length, now)
-        print_lines(table_lines(page.threads, selection, sorted_by, view))
+        with index.said():
+            lines = table_lines(page.threads, selection, sorted_by, view)
+        print_lines(lines)
     else:
         warn("no thread is like that")
     if page.next_cursor is not None:

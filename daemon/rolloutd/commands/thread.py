@@ -77,13 +77,10 @@ def show(
     """  # noqa: D301
     overrides = {"codex_home": codex_home, "database": database, "model_provider": model_provider}
     inquiry = _inquiry(thread, overrides, archived=archived, active=active, from_files=from_files)
-    document = inquiry.describe()
     if as_json:
-        print_document(document)
+        print_document(inquiry.describe())
     else:
-        from rolloutd.thread_report import thread_lines
-
-        print_lines(list(thread_lines(document, user_folder())))
+        print_lines(inquiry.lines(user_folder()))
 
 
 def _inquiry(

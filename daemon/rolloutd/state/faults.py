@@ -13,6 +13,8 @@ from rolloutd.errors import DatabaseUnavailable
 from rolloutd.state.file import begins_as_database
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+# What is asked for is in every database of a revision that we work with.
+_LOST = ("no such table:", "no such column:", "has no column named")
 _SUFFIXES = frozenset({".sqlite", ".sqlite3", ".db"})
 
 
@@ -91,7 +93,7 @@ def explanation(path: Path, error: BaseException | None) -> DatabaseUnavailable:
         # Without the driver's own words: they quote the text, which may be a prompt's.
         return CorruptDatabase(f"{path}: holds text that is no UTF-8")
     code = error_code(error)
-    if code not in _CORRUPT:
+    if code not in _CORRUPT and not any(words in str(error) for words in _LOST):
         kind = ConstraintBroken if code == sqlite3.SQLITE_CONSTRAINT else DatabaseUnavailable
         return kind(f"{path}: {error}")
     if path.suffix in _SUFFIXES or begins_as_database(path):

@@ -41,7 +41,10 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BackfillState:
-    """The row of `backfill_state`; times are epoch seconds or, where named so, milliseconds."""
+    """The row of `backfill_state`; times are epoch seconds or, where named so, milliseconds.
+
+    `is_torn` says that there are remains of an owner that are none: they hold nothing.
+    """
 
     status: str
     last_watermark: str | None
@@ -49,6 +52,7 @@ class BackfillState:
     updated_at: int
     reason: str | None
     owner: Owner | None
+    is_torn: bool
     lease_expires_at_ms: int | None
     total: int
     scanned: int
@@ -57,8 +61,15 @@ class BackfillState:
 
 
 def read_state(connection: Connection) -> BackfillState:
-    """How far the backfill is, and who works on it."""
-    return _from_row(connection.execute(select(state).where(state.c.id == 1)).one())
+    """How far the backfill is, and who works on it.
+
+    Raises:
+        LookupError: the database does not say, as no database of ours.
+    """
+    row = connection.execute(select(state).where(state.c.id == 1)).first()
+    if row is None:
+        raise LookupError("no row in backfill_state")
+    return _from_row(row)
 
 
 class Lease:
@@ -168,7 +179,7 @@ def claim(
 def _claim(work: Work, owner: Owner, gone: str | None, seconds: float) -> Any:
     now = _now_ms()
     free = or_(
-        state.c.owner_token.is_(None),
+        *(state.c[column].is_(None) for column in (*_OWNER, "lease_expires_at_ms")),
         state.c.lease_expires_at_ms <= now,
         state.c.owner_token == gone,
         state.c.owner_token == owner.token,
@@ -200,22 +211,15 @@ def _claim(work: Work, owner: Owner, gone: str | None, seconds: float) -> Any:
     )
 
 
-_NOBODY: dict[str, Any] = dict.fromkeys(
-    (
-        "owner_token",
-        "owner_host",
-        "owner_boot",
-        "owner_pid",
-        "owner_started",
-        "owner_since_ms",
-        "lease_expires_at_ms",
-    )
-)
+# Of these an owner has all, and a start time where the system tells it.
+_OWNER = ("owner_token", "owner_host", "owner_boot", "owner_pid", "owner_since_ms")
+_NOBODY: dict[str, Any] = dict.fromkeys((*_OWNER, "owner_started", "lease_expires_at_ms"))
 
 
 def _from_row(row: Row[Any]) -> BackfillState:
+    said = row._mapping  # noqa: SLF001 - SQLAlchemy's way to a column by its name
     owner = None
-    if row.owner_token is not None:
+    if all(said[column] is not None for column in _OWNER):
         owner = Owner(
             row.owner_token,
             row.owner_host,
@@ -231,6 +235,7 @@ def _from_row(row: Row[Any]) -> BackfillState:
         row.updated_at,
         row.reason,
         owner,
+        owner is None and any(said[column] is not None for column in _NOBODY),
         row.lease_expires_at_ms,
         row.total,
         row.scanned,

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rolloutd.state.reader import StateReader
+from rolloutd.state.revision import THREAD_COLUMNS
 
 _PLACE = "SELECT id, rollout_path, archived, title, name, recency_at_ms FROM threads"
 _LAST_CHARACTER = "\U0010fffd"
@@ -89,8 +90,14 @@ def told_of_files(reader: StateReader, parser_version: int) -> Iterator[tuple[st
 
 
 def thread_row(reader: StateReader, thread_id: str) -> sqlite3.Row | None:
-    """Every column of a thread."""
+    """Every column of a thread.
+
+    Raises:
+        LookupError: there are fewer than any database of ours has.
+    """
     rows = reader.rows("SELECT * FROM threads WHERE id = ?", (thread_id,))
+    if rows and len(rows[0].keys()) < THREAD_COLUMNS:
+        raise LookupError("columns of threads are lost")
     return rows[0] if rows else None
 
 

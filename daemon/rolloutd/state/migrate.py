@@ -7,11 +7,13 @@ head is recognised with one query, an empty one is made from the schema as it is
 from operator import attrgetter
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, insert, text
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy import Connection, Engine, Table, insert, text
+from sqlalchemy.schema import CreateIndex, CreateTable, DropIndex
 
 from rolloutd.resources import resource
+from rolloutd.state.completeness import lost_columns, tables_without_an_index
 from rolloutd.state.engine import reading, writing
+from rolloutd.state.faults import CorruptDatabase
 from rolloutd.state.revision import APPLICATION_ID, HEAD, newer, recorded_revision
 from rolloutd.state.schema import backfill_state, metadata
 
@@ -34,6 +36,7 @@ def migrate(engine: Engine, path: Path, patience: float) -> None:
 
     Raises:
         DatabaseRefused: it is newer than this program, or another program's.
+        CorruptDatabase: something is not there that was.
     """
     with reading(engine) as connection:
         revision = revision_of(connection, path)
@@ -46,20 +49,40 @@ def migrate(engine: Engine, path: Path, patience: float) -> None:
                 return
     if revision != HEAD:
         _upgrade(engine, path, revision, patience)
+        return
+    with reading(engine) as connection:
+        for column in lost_columns(connection.exec_driver_sql):
+            raise CorruptDatabase(f"{path}: no {column}")
+        damaged = tables_without_an_index(connection.exec_driver_sql)
+    if damaged:
+        with writing(engine, patience) as connection:
+            _make_indexes_anew(connection, damaged)
 
 
 def create(connection: Connection) -> None:
     """Make an empty database one of revision `HEAD`."""
     for table in metadata.sorted_tables:
         connection.execute(CreateTable(table))
-        # Of two that would do as well SQLite uses the index made last: ours, which say more than
-        # Codex's, are before those in the alphabet.
-        for index in sorted(table.indexes, key=attrgetter("name"), reverse=True):
-            connection.execute(CreateIndex(index))
+        _make_indexes(connection, table)
     connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
     connection.execute(text(_VERSION_TABLE))
     connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
     connection.execute(insert(backfill_state).values(id=1, status="pending", updated_at=0))
+
+
+def _make_indexes(connection: Connection, table: Table) -> None:
+    # Of two that would do as well SQLite uses the index made last: ours, which say more than
+    # Codex's, are before those in the alphabet.
+    for index in sorted(table.indexes, key=attrgetter("name"), reverse=True):
+        connection.execute(CreateIndex(index))
+
+
+def _make_indexes_anew(connection: Connection, tables: list[Table]) -> None:
+    # All of a table, since the order in which they are made matters.
+    for table in tables:
+        for index in table.indexes:
+            connection.execute(DropIndex(index, if_exists=True))
+        _make_indexes(connection, table)
 
 
 def _upgrade(engine: Engine, path: Path, revision: str, patience: float) -> None:

@@ -99,7 +99,7 @@ def process_started(pid: int) -> int | None:
 def _has_process(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass

@@ -7,7 +7,6 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -54,8 +53,12 @@ class StateReader:
             with explained(path):
                 connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             refuse_other_revision(recorded_revision(reader.value, path), path)
-            with doubted(partial(refuse_unsound, path, connection)):
+            with doubted(reader.refuse_unsound):
                 yield reader
+
+    def refuse_unsound(self) -> None:
+        """See `soundness.refuse_unsound`."""
+        refuse_unsound(self.path, self._connection)
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Every row of the answer.

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rolloutd.errors import DatabaseRefused, DatabaseUnavailable
-from rolloutd.state.faults import DatabaseAbsent
+from rolloutd.state.faults import CorruptDatabase, DatabaseAbsent
 
 # The newest revision in migrations/versions; a test holds the two together.
 HEAD = "0003"
+
+# How many columns `threads` has by then; the same test counts them.
+THREAD_COLUMNS = 35
 
 # "roll", in the header of the file (PRAGMA application_id).
 APPLICATION_ID = 0x726F6C6C
@@ -24,10 +27,14 @@ def recorded_revision(scalar: Callable[[str], Any], path: Path) -> str | None:
 
     Raises:
         DatabaseRefused: it is another program's.
+        CorruptDatabase: it is ours, and does not say.
     """
     mark = scalar("PRAGMA application_id")
     if mark == APPLICATION_ID:
-        return str(scalar("SELECT version_num FROM alembic_version"))
+        revision = scalar("SELECT version_num FROM alembic_version")
+        if not isinstance(revision, str):
+            raise CorruptDatabase(f"{path}: does not say of which revision it is")
+        return revision
     if mark or scalar("SELECT 1 FROM sqlite_master LIMIT 1") is not None:
         raise DatabaseRefused(f"{path}: another program's database; rolloutd leaves it alone")
     return None

@@ -15,7 +15,7 @@ _CONFUSED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 
 
 def refuse_unsound(path: Path, connection: sqlite3.Connection) -> None:
-    """See that tables and indexes agree, and that every value has the type of its column.
+    """See that all is there, that it agrees, and that every value has the type of its column.
 
     Reads all of it: two seconds of a core for 100,000 threads.
 
@@ -32,6 +32,7 @@ def _problems(connection: sqlite3.Connection) -> Iterator[str]:
     (told,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if told != "ok":
         yield told.splitlines()[-1]
+    yield from _lost(connection)
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     for (table,) in tables.fetchall():
         columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
@@ -43,6 +44,17 @@ def _problems(connection: sqlite3.Connection) -> Iterator[str]:
         query = f"SELECT 1 FROM {table} WHERE {' OR '.join(wrong)} LIMIT 1"  # noqa: S608
         if wrong and connection.execute(query).fetchone():
             yield f"values of a wrong type in {table}"
+
+
+def _lost(connection: sqlite3.Connection) -> Iterator[str]:
+    # Seldom needed; and SQLAlchemy, which knows the schema, takes long to import.
+    from rolloutd.state.completeness import lost_columns, tables_without_an_index
+
+    yield from (f"no {column}" for column in lost_columns(connection.execute))
+    for table in tables_without_an_index(connection.execute):
+        yield f"an index of {table.name} is not there"
+    if connection.execute("SELECT 1 FROM backfill_state").fetchone() is None:
+        yield "no row in backfill_state"
 
 
 @contextmanager

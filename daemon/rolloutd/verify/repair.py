@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rolloutd.backfill import Backfill, describe_holder
 from rolloutd.batches import Observer, Stopped, Terms
@@ -30,17 +31,30 @@ _MARKED_AT_ONCE = 500
 _POLL_SECONDS = 0.1
 
 
+class Rebuilt(Struct, frozen=True):
+    """A corrupt database was built anew: why, and where the old one lies now, if we moved it."""
+
+    problem: str
+    moved_to: str | None
+
+
 class Verified(Struct, frozen=True):
     """What was found, and what was left of it in the end.
 
     Attributes:
         left: the verdict after repairing; None if nothing was to be repaired.
         daemon: process id of the daemon, if that is who repaired.
+        rebuilt: set if there was first to be a new database, which is what was looked at then.
     """
 
     found: Verdict
     left: Verdict | None = None
     daemon: int | None = None
+    rebuilt: Rebuilt | None = None
+
+    def after_rebuilding(self, problem: str, moved_to: str | None) -> "Verified":
+        """The same, of a database that was built anew before."""
+        return replace(self, rebuilt=Rebuilt(problem, moved_to))
 
     @property
     def is_true(self) -> bool:

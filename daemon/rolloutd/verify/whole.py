@@ -55,6 +55,8 @@ def compare_state(connection: Connection) -> Iterator[Finding]:
     state = read_state(connection)
     if is_at_work(state):
         return
+    if state.is_torn:
+        yield Finding(Kind.STATE, detail="held by nobody who could")
     if state.status != "complete":
         yield Finding(
             Kind.STATE, detail=f"{state.status}, {state.scanned} of {state.total} files scanned"

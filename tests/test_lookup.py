@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rolloutd.errors import HomeUnavailable
+from rolloutd.errors import BadUsage, HomeUnavailable
 from rolloutd.lookup import AmbiguousThread, Found, Lookup, NoSuchThread, beginning_of_id
 from rolloutd.state.reader import StateReader
 from tests.oracle.cases_build import meta, named, turn, user
@@ -360,3 +360,78 @@ def test_without_anything(place: Place) -> None:
 )
 def test_what_may_be_the_beginning_of_an_id(text: str, beginning: str | None) -> None:
     assert beginning_of_id(text) == beginning
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_nothing_is_no_thread(place: Place, text: str) -> None:
+    place.thread(1, meta(), turn())
+    place.index()
+    with asked(place) as it, pytest.raises(BadUsage, match="allowed is an id"):
+        it.find(text)
+    with pytest.raises(BadUsage):
+        Asked(place, None).find(text)
+
+
+def test_what_is_gone_makes_no_beginning_ambiguous(place: Place) -> None:
+    for number in (0x1000, 0x1001):
+        place.thread(number)
+    place.index()
+    (place.home / watermark(0x1001)).unlink()
+    with asked(place) as it:
+        assert it.find(thread_id(0x1000)[:-1]).id == thread_id(0x1000)
+        assert it.told == [
+            f"the row of {thread_id(0x1001)} points at nothing: {place.home / watermark(0x1001)}"
+        ]
+        assert it.lookup.stale == {thread_id(0x1001): [watermark(0x1001)]}
+
+
+def test_what_is_gone_makes_no_name_ambiguous(place: Place) -> None:
+    place.thread(1, meta(), user("0000"))
+    gone = place.thread(2)
+    place.index()
+    gone.unlink()
+    with asked(place) as it:
+        assert it.find("0000").id == thread_id(1)
+        assert list(it.lookup.stale) == [thread_id(2)]
+
+
+def test_of_a_beginning_those_that_are_so_by_their_files(place: Place) -> None:
+    """Not by their rows: one was archived meanwhile."""
+    for number in (0x1000, 0x1001):
+        place.thread(number, meta(), user("fix"))
+    place.index()
+    (place.home / "archived_sessions").mkdir()
+    file = place.home / watermark(0x1001)
+    moved = file.rename(place.home / "archived_sessions" / file.name)
+    for text in (thread_id(0x1000)[:-1], "fix"):
+        with asked(place) as it:
+            assert it.find(text, archived=True).path == str(moved)
+            assert list(it.lookup.stale) == [thread_id(0x1001)]
+        with asked(place) as it:
+            assert it.find(text, archived=False).id == thread_id(0x1000)
+
+
+def test_a_path_below_no_root_is_no_root_that_is_away(place: Place) -> None:
+    file = place.thread(1)
+    place.index()
+    point(place, 1, place.home / "history.jsonl")
+    with asked(place) as it:
+        assert it.find(1).path == str(file)
+        assert it.lookup.stale == {thread_id(1): ["history.jsonl", watermark(1)]}
+
+
+def test_without_a_database_what_must_not_be_read_is_unverified(place: Place) -> None:
+    file = place.thread(1)
+    file.chmod(0)
+    code = """
+import sys
+from pathlib import Path
+from rolloutd.lookup import Lookup
+home, *texts = sys.argv[1:]
+for text in texts:
+    lookup = Lookup(Path(home), None, warn=print)
+    found = lookup.find(text)
+    print(found.path, found.problem, lookup.stale)
+"""
+    told = without_privileges(code, str(place.home), thread_id(1), thread_id(1)[:-2])
+    assert told == f"{file} Permission denied {{}}\n" * 2

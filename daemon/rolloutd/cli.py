@@ -11,7 +11,7 @@ import typer
 
 from rolloutd import __version__
 from rolloutd.commands.listing import list_threads
-from rolloutd.commands.output import fail, print_lines
+from rolloutd.commands.output import fail, print_lines, told
 from rolloutd.commands.quick import Commands, QuickCommand
 from rolloutd.commands.service import service
 from rolloutd.commands.status import status
@@ -20,12 +20,14 @@ from rolloutd.commands.verify import verify
 from rolloutd.commands.work import backfill, run
 from rolloutd.errors import RolloutdError
 
+_HELP = frozenset({"-h", "--help"})
+
 app = typer.Typer(
     name="rolloutd",
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": sorted(_HELP)},
     help="Keeps a SQLite index of every Codex CLI thread on this machine true and fresh.",
 )
 
@@ -69,6 +71,12 @@ def main() -> NoReturn:
         app(prog_name="rolloutd")
     except RolloutdError as error:
         fail(str(error), error.exit_code)
+    except OSError:
+        if len(sys.argv) > 1 and not _HELP.intersection(sys.argv):
+            raise
+        # What else we print is printed by `print_lines`.
+        with told():
+            raise
     finally:
         # Nor is there any in what a command has imported, when the interpreter looks once more.
         gc.freeze()

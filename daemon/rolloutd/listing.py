@@ -87,8 +87,8 @@ class Listing:
             page.stale[row["id"]] = [path]
             return False
         watermark = path.removeprefix(home + "/")
-        if not os.path.isdir(f"{home}/{watermark.split('/', 1)[0]}"):  # noqa: PTH112
-            return True  # While a whole root is away, nothing is known of what lies below it.
+        if _is_away(home, watermark.split("/", 1)[0]):
+            return True
         page.stale[row["id"]] = [watermark]
         moved = _moved(home, watermark)
         if moved is None:
@@ -137,6 +137,13 @@ def is_missing(path: str) -> bool:
     except OSError:
         return False  # It cannot be told.
     return False
+
+
+def _is_away(home: str, root: str) -> bool:
+    """Whether a whole root is not there now: nothing is known of what lies below it."""
+    from rolloutd.rollout.names import ROOTS
+
+    return root in ROOTS and not os.path.isdir(f"{home}/{root}")  # noqa: PTH112
 
 
 def _moved(home: str, watermark: str) -> tuple[str, bool] | None:

@@ -6,14 +6,15 @@ and not by their names, and the row is mended by whoever may write. What cannot 
 given back as it is, unverified.
 """
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rolloutd.errors import RolloutdError
+from rolloutd.errors import BadUsage, RolloutdError
 from rolloutd.rollout.identity import Unidentified, Unreadable, recorded_thread
-from rolloutd.rollout.names import is_archived, parse_thread_id
+from rolloutd.rollout.names import ROOTS, is_archived, parse_thread_id
 from rolloutd.search import search
 from rolloutd.state.lookups import Place, place_of, places_beginning, places_named
 from rolloutd.state.reader import StateReader
@@ -88,30 +89,24 @@ class Lookup:
         one name, or else of one title, it is the newest. Names are known to a database only.
 
         Raises:
+            BadUsage: nothing is asked for.
             NoSuchThread, AmbiguousThread: see there.
             HomeUnavailable: the files had to be searched, and there are none.
             DatabaseUnavailable: see `StateReader`.
         """
+        if not text.strip():
+            raise BadUsage(f"THREAD {text!r}: allowed is an id, its beginning, a name, or a title")
         thread_id = parse_thread_id(text)
         if thread_id is not None:
             return self.by_id(thread_id, archived=archived)
         beginning = beginning_of_id(text)
-        begun: list[Place] = []
-        named: list[Place] = []
-        if self._reader is not None:
-            named = places_named(self._reader, text, archived=archived)
-            if beginning is not None:
-                begun = places_beginning(
-                    self._reader, beginning, archived=archived, most=_MOST_CANDIDATES + 1
-                )
-        meant = {place.id: place for place in (*named[:1], *begun)}
+        meant = self._named(text, archived)
+        if beginning is not None:
+            meant |= self._begun(text, beginning, archived)
         if len(meant) > 1:
-            raise AmbiguousThread(text, list(meant.values()))
-        for place in begun or named:
-            try:
-                return self.by_id(place.id, archived=archived)
-            except NoSuchThread:
-                continue  # The row was wrong; an older one of that name may not be.
+            raise AmbiguousThread(text, [place for place, _ in meant.values()])
+        for _, found in meant.values():
+            return found
         if beginning is not None:
             return self._search_beginning(text, beginning, archived=archived)
         raise NoSuchThread(f"no thread has the id, or is named, {text!r}")
@@ -119,21 +114,74 @@ class Lookup:
     def by_id(self, thread_id: str, *, archived: bool | None = None) -> Found:
         """The thread of that id; see `find`."""
         place = None if self._reader is None else place_of(self._reader, thread_id)
-        found, is_certain = None, False
-        if place is not None:
-            try:
-                found, is_certain = self._looked_at(place)
-            except _WrongRow as wrong:
-                self._warn(f"the row of {thread_id} points at {wrong}")
-                self.stale[thread_id] = [place.path.removeprefix(f"{self._home}/")]
-        if not is_certain:
-            found = self._searched(thread_id) or found
+        if place is None:
+            found = self._searched(lambda each: each == thread_id).get(thread_id)
+        else:
+            found = self._verified([place]).get(thread_id)
         if found is None:
             raise NoSuchThread(f"no thread has the id {thread_id}")
         if archived not in (None, found.archived):
             state = "archived" if found.archived else "active"
             raise NoSuchThread(f"{thread_id} is {state}: {found.path}")
         return found
+
+    def _named(self, text: str, archived: bool | None) -> dict[str, tuple[Place, Found]]:  # noqa: FBT001
+        """The newest thread of that name, or else title, that is there, and so."""
+        places = [] if self._reader is None else places_named(self._reader, text)
+        if archived is not None:
+            # A row may be wrong about where its file is, but only if it is not there.
+            places.sort(key=lambda place: place.archived != archived)
+            places = [
+                place
+                for place in places
+                if place.archived == archived or not os.path.lexists(place.path)
+            ]
+        for start in range(0, len(places), _MOST_CANDIDATES):
+            some = places[start : start + _MOST_CANDIDATES]
+            for thread_id, meant in self._meant(some, archived).items():
+                return {thread_id: meant}
+        return {}
+
+    def _begun(
+        self,
+        text: str,
+        beginning: str,
+        archived: bool | None,  # noqa: FBT001
+    ) -> dict[str, tuple[Place, Found]]:
+        """The threads whose ids begin so, that are there, and so."""
+        if self._reader is None:
+            return {}
+        places = places_beginning(self._reader, beginning, most=_MOST_CANDIDATES + 1)
+        if len(places) > _MOST_CANDIDATES:
+            raise AmbiguousThread(text, places)
+        return self._meant(places, archived)
+
+    def _meant(
+        self,
+        places: Sequence[Place],
+        archived: bool | None,  # noqa: FBT001
+    ) -> dict[str, tuple[Place, Found]]:
+        """Those of these threads, in their order, that are there, and so."""
+        found = self._verified(places)
+        return {
+            place.id: (place, found[place.id])
+            for place in places
+            if place.id in found and archived in (None, found[place.id].archived)
+        }
+
+    def _verified(self, places: Sequence[Place]) -> dict[str, Found]:
+        """Where these threads are, once their files have said so, or the search has."""
+        found, lost = {}, set()
+        for place in places:
+            try:
+                found[place.id], is_certain = self._looked_at(place)
+            except _WrongRow as wrong:
+                self._warn(f"the row of {place.id} points at {wrong}")
+                self.stale[place.id] = [place.path.removeprefix(f"{self._home}/")]
+                is_certain = False
+            if not is_certain:
+                lost.add(place.id)
+        return found | (self._searched(lost.__contains__) if lost else {})
 
     def _looked_at(self, place: Place) -> tuple[Found, bool]:
         """What a row says, and whether there is no use in searching for anything else."""
@@ -154,25 +202,31 @@ class Lookup:
         return found, True
 
     def _root_of(self, path: str) -> Path | None:
-        try:
-            return self._home / Path(path).relative_to(self._home).parts[0]
-        except (ValueError, IndexError):
-            return None
+        for root in ROOTS:
+            if path.startswith(f"{self._home}/{root}/"):
+                return self._home / root
+        return None
 
-    def _searched(self, thread_id: str) -> Found | None:
-        """The thread by its files; its row, if it has one, is wrong or of no use."""
-        paths = search(self._home, self._reader, lambda each: each == thread_id).get(thread_id)
-        if not paths:
-            return None
-        self.stale.setdefault(thread_id, []).extend(paths)
-        last = paths[-1]
-        return Found(thread_id, f"{self._home}/{last}", is_archived(last), paths=tuple(paths))
+    def _searched(self, matches: Callable[[str], bool]) -> dict[str, Found]:
+        """Threads by their files; their rows, if they have any, are wrong or of no use."""
+        files = search(self._home, self._reader, matches)
+        found = {
+            thread_id: replace(self._found(thread_id, path), problem=problem)
+            for thread_id, (path, problem) in files.unread.items()
+        }
+        for thread_id, paths in files.found.items():
+            self.stale.setdefault(thread_id, []).extend(paths)
+            found[thread_id] = replace(self._found(thread_id, paths[-1]), paths=tuple(paths))
+        return found
+
+    def _found(self, thread_id: str, path: str) -> Found:
+        return Found(thread_id, f"{self._home}/{path}", is_archived(path))
 
     def _search_beginning(self, text: str, beginning: str, *, archived: bool | None) -> Found:
-        files = search(self._home, self._reader, lambda each: each.startswith(beginning))
-        if len(files) > 1:
-            raise AmbiguousThread(text, (), sorted(files))
-        for thread_id in files:
+        found = self._searched(lambda each: each.startswith(beginning))
+        if len(found) > 1:
+            raise AmbiguousThread(text, (), sorted(found))
+        for thread_id in found:
             return self.by_id(thread_id, archived=archived)
         raise NoSuchThread(f"no thread has the id, or is named, {text!r}")
 

@@ -99,8 +99,8 @@ def status_lines(document: dict[str, Any], now: float) -> Sequence[str]:
     backfill, files, threads = document["backfill"], document["rollouts"], document["threads"]
     lines = [
         f"rolloutd   {document['version']}",
-        f"home       {document['codex_home'] or 'none yet'}",
-        f"database   {document['database']}",
+        f"home       {printable(document['codex_home'] or 'none yet')}",
+        f"database   {printable(document['database'])}",
         *_daemon_lines(document["daemon"], now),
         f"backfill   {_progress(backfill, now)}",
         (
@@ -142,7 +142,9 @@ def _daemon_lines(daemon: dict[str, Any] | None, now: float) -> list[str]:
 def _progress(backfill: dict[str, Any], now: float) -> str:
     status = str(backfill["status"])
     if status == "complete":
-        done = f"complete, last true {age_text(now - backfill['last_success_at'])} ago"
+        done, last = "complete", backfill["last_success_at"]
+        if last is not None:
+            done = f"complete, last true {age_text(now - last)} ago"
         return f"{done} ({backfill['reason']})" if backfill["reason"] else done
     done = f"{status}, {backfill['scanned']} of {backfill['total']} files"
     return f"{done} ({backfill['reason']})" if backfill["reason"] else done

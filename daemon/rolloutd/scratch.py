@@ -18,6 +18,7 @@ from rolloutd.state.database import explained
 from rolloutd.state.home import bind_home
 from rolloutd.state.reader import StateReader
 from rolloutd.state.scratch import scratch_database
+from rolloutd.wording import counted
 
 _log = logging.getLogger(__name__)
 
@@ -40,21 +41,27 @@ def read_from_files(
     candidates = (
         discover_all(home, observer.looking).candidates if paths is None else _at(home, paths)
     )
-    closed = sum(candidate.is_directory for candidate in candidates)
-    if closed:
-        _log.warning("%d folders cannot be listed: what is in them is left out", closed)
+    unlisted = sum(candidate.is_directory for candidate in candidates)
+    if unlisted:
+        folders = counted(unlisted, "folder")
+        _log.warning("%s cannot be listed: what is in there is left out", folders)
     jobs = (Job(each.path, each.size) for each in candidates if each.problem is None)
     unread = sum(candidate.size for candidate in candidates)
     observer.expect(len(candidates), unread)
     indexer = Indexer(str(home), default_provider)
+    closed = 0
     with scratch_database(home) as (connection, reader):
         bind_home(connection, str(home), default_provider)
         indexer.store_names(connection, _session_names(home))
         for batch in batches.read(candidates, jobs, unread):
+            readings = readings_of(batch)
             with explained(home):
                 connection.exec_driver_sql("BEGIN")
-                indexer.store(connection, readings_of(batch))
+                indexer.store(connection, readings)
                 connection.exec_driver_sql("COMMIT")
+            closed += sum(reading.closed for reading in readings)
+        if closed:
+            _log.warning("%s cannot be read now, and left out", counted(closed, "file"))
         yield reader
 
 

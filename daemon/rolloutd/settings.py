@@ -176,7 +176,8 @@ def load_settings(overrides: Mapping[str, Any]) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{config_path()}: not valid TOML: {error}") from error
     except OSError as error:
-        raise ConfigurationError(f"{error.filename}: {error.strerror}") from error
+        what = error.filename or "the current directory"
+        raise ConfigurationError(f"{what}: {error.strerror}") from error
 
 
 def take_service_variables() -> dict[str, str]:
@@ -212,6 +213,8 @@ def _explain(error: ValidationError) -> list[str]:
     for problem in error.errors():
         key = str(problem["loc"][0]) if problem["loc"] else "settings"
         value = problem["input"]
+        if isinstance(value, Path):
+            value = str(value)
         if key in Settings.model_fields:
             allowed = f"allowed: {Settings.model_fields[key].description}"
         else:

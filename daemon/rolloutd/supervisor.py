@@ -29,6 +29,8 @@ WorkSettings: TypeAlias = "Settings | QuickSettings"
 
 _ATTEMPTS = 3
 _GARBAGE = 2000
+# Whoever has asked has the answer, and waits for the prompt only.
+_MENDING_PATIENCE = 1.0
 
 
 class StopRequest:
@@ -157,20 +159,27 @@ def run_verify(settings: WorkSettings, *, deep: bool, repair: bool) -> "Verified
 def _verify_once(settings: WorkSettings, *, deep: bool, repair: bool) -> "Verified":
     from rolloutd.progress import progress_bar
     from rolloutd.state.database import StateDatabase
+    from rolloutd.state.engine import PATIENCE_SECONDS
     from rolloutd.verify.repair import Repair, Verified
     from rolloutd.verify.verification import Verification
 
     # Repairing makes no database where there is none, but brings an older one up to date.
     writes = repair and identity_of(settings.database) is not None
-    opening = StateDatabase.open_writer if writes else StateDatabase.open_reader
+    terms = _terms(settings)
     with ExitStack() as stack:
         stop = StopRequest()
         stack.enter_context(stop.on_signals())
-        database = stack.enter_context(opening(settings.database))
+        database = stack.enter_context(
+            StateDatabase.open_writer(
+                settings.database,
+                patience=min(max(terms.wait_seconds, _MENDING_PATIENCE), PATIENCE_SECONDS),
+            )
+            if writes
+            else StateDatabase.open_reader(settings.database)
+        )
         pool = stack.enter_context(ReaderPool(str(settings.codex_home)))
         observer = stack.enter_context(progress_bar("verify"))
         common = (database, settings.codex_home, settings.model_provider, pool, observer)
-        terms = _terms(settings)
         verification = Verification(*common, terms=terms, stopping=stop, deep=deep)
         if not repair:
             return Verified(verification.run())
@@ -224,7 +233,7 @@ def mend_threads(
     with (
         stop.on_signals(),
         ReaderPool(str(settings.codex_home)) as pool,
-        StateDatabase.open_writer(settings.database) as database,
+        StateDatabase.open_writer(settings.database, patience=_MENDING_PATIENCE) as database,
     ):
         batches = Batches(pool, QuietObserver(), settings.backfill_batch_size, stop)
         mending = Mending(database, settings.codex_home, batches, settings.backfill_lease_seconds)

@@ -14,6 +14,11 @@ def size_text(size: float) -> str:
     return f"{size / 1000:.1f} TB"
 
 
+def counted(count: int, thing: str) -> str:
+    """So many of a thing whose plural takes an s."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def printable(text: str) -> str:
     """Text that cannot move the cursor or colour the terminal, whatever a file is called."""
     return "".join(

@@ -1,5 +1,8 @@
 """What shells offer."""
 
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -82,3 +85,21 @@ def test_the_script_for_each_shell(place: Place, shell: str) -> None:
     done = place.run(prefix=(), **{NAME: f"source_{shell}"})
     assert done.code == 0
     assert f"complete_{shell}" in done.stdout
+
+
+def test_the_options_on_the_line_count(place: Place, tmp_path: Path) -> None:
+    elsewhere = {"ROLLOUTD_DATABASE": str(tmp_path / "none.sqlite")}
+    begun = "00000000-0000-4000-8000-0000000000a"
+    assert offered(place, f"rolloutd path --database {tmp_path}/none.sqlite {begun}") == []
+    words = f"rolloutd path --database {place.database} {begun}"
+    assert offered(place, words, **elsewhere) == [thread_id(0xA1)]
+
+
+def test_a_locked_database_keeps_no_shell_waiting(place: Place) -> None:
+    with closing(sqlite3.connect(place.database)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        assert offered(place, "rolloutd show ") == []
+        assert time.monotonic() - began < 2.5

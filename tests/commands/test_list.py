@@ -178,7 +178,7 @@ def test_a_stale_row_is_left_out_and_mended(place: Place) -> None:
     (place.home / watermark(2)).unlink()
     done = place.run("list", "--json")
     assert listed(done) == [thread_id(1)]
-    assert done.stderr == "rolloutd: 1 row was wrong about its file: mended\n"
+    assert done.stderr == "rolloutd: the index was wrong about 1 thread: mended\n"
     assert dump(place.database) == place.fresh()
     assert place.run("list", "--json").stderr == ""
 
@@ -208,7 +208,7 @@ def test_a_database_that_may_not_be_written_is_read(place: Place) -> None:
     place.database.parent.chmod(0o500)
     done = place.run("list", "--json", prefix=without_privileges())
     assert listed(done) == [thread_id(1)]
-    assert done.stderr.startswith("rolloutd: 1 row was wrong about its file, and could not be")
+    assert done.stderr.startswith("rolloutd: the index was wrong about 1 thread, and could not be")
 
 
 def on_a_terminal(place: Place, *arguments: str, **environment: str) -> str:

@@ -1,6 +1,7 @@
 """Odd arguments, odd terminals, odd files: a clear answer each, and never a traceback."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -123,10 +124,11 @@ def test_a_database_in_a_folder_that_is_closed(place: Place, command: str) -> No
     assert "Traceback" not in done.stderr
 
 
-def test_the_version_on_a_full_disk() -> None:
+@pytest.mark.parametrize("words", ["--version", "--help", "", "list --help", "service -h"])
+def test_words_on_a_full_disk(words: str) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "rolloutd", "--version"],
+            [sys.executable, "-m", "rolloutd", *words.split()],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -146,4 +148,71 @@ def test_a_folder_that_cannot_be_read_is_told_of(place: Place) -> None:
         closed.chmod(0o700)
     assert done.code == 0, done
     assert TITLE in done.stdout
-    assert "1 folders cannot be listed: what is in them is left out" in done.stderr
+    assert "1 folder cannot be listed: what is in there is left out" in done.stderr
+
+
+def test_a_file_that_cannot_be_read_is_told_of(place: Place) -> None:
+    place.thread(500).chmod(0)
+    done = place.run("list", "--from-files", prefix=without_privileges())
+    assert done.code == 0, done
+    assert "1 file cannot be read now, and left out" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["list --all", "verify", "show 00000000-0000-4000", "status"])
+def test_a_closed_pipe_is_no_answer(place: Place, command: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "rolloutd", *command.split()],
+        env=place.environment,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        timeout=30,
+        check=False,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_current_directory_that_is_gone(place: Place, tmp_path: Path) -> None:
+    code = (
+        "import os, sys; os.mkdir(sys.argv[1]); os.chdir(sys.argv[1]); os.rmdir(sys.argv[1]); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'rolloutd', *sys.argv[2:]])"
+    )
+    prefix = (sys.executable, "-c", code, str(tmp_path / "gone"))
+    for words, exit_code in ((("--cwd", "."), 2), (("--database", "x"), 78)):
+        environment = place.environment
+        done = subprocess.run(
+            [*prefix, "list", *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == exit_code, done
+        assert "the current directory" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_source_that_is_nested_too_deep(place: Place) -> None:
+    done = place.run("list", "--source", "[" * 50_000)
+    assert done.code == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_log_that_cannot_be_read_in_a_closed_folder(place: Place) -> None:
+    folder = place.database.parent
+    keep = sqlite3.connect(place.database)
+    keep.execute("CREATE TABLE others (a)")
+    copies = {name: (folder / name).read_bytes() for name in ("state.sqlite", "state.sqlite-wal")}
+    keep.close()
+    for name, content in copies.items():
+        (folder / name).write_bytes(content)
+    folder.chmod(0o500)
+    try:
+        done = place.run("list", prefix=without_privileges())
+    finally:
+        folder.chmod(0o700)
+    assert done.code == 74, done
+    assert "has a log (-wal)" in done.stderr

@@ -1,5 +1,8 @@
 """`rolloutd show` and `rolloutd path`, as a user runs them."""
 
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ from rolloutd.state.rollouts import DISTRUSTED
 from tests.commands.test_list import hold
 from tests.daemon.living import living, wait_until_true
 from tests.oracle.cases_build import Json, meta, named, tokens, turn, user
-from tests.running import Place, change, dump, rows, thread_id, watermark
+from tests.running import BOUND_SECONDS, Place, change, dump, rows, thread_id, watermark
 
 SEGMENT = watermark(1).replace(".jsonl", f"_{thread_id(9)}.jsonl")
 SPAWN: Json = {"thread_spawn": {"parent_thread_id": thread_id(1), "depth": 1}}
@@ -122,7 +125,7 @@ def test_a_wrong_row_is_told_and_mended(place: Place, wrong: str) -> None:
     told, mended = done.stderr.splitlines()
     where = "nothing: /nothing" if wrong == "nothing" else f"the file of {thread_id(2)}: {other}"
     assert told == f"rolloutd: the row of {thread_id(1)} points at {where}"
-    assert mended == "rolloutd: 1 row was wrong about its file: mended"
+    assert mended == "rolloutd: the index was wrong about 1 thread: mended"
     assert dump(place.database) == before
     assert place.run("path", thread_id(1)).stderr == ""
 
@@ -198,3 +201,56 @@ def test_the_home_is_left_as_it_was(place: Place) -> None:
         assert place.run(*arguments).code == 0
     assert state() == before
     assert place.database.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("command", ["path", "show"])
+@pytest.mark.parametrize("more", [(), ("--from-files",)])
+def test_nothing_is_no_thread(place: Place, command: str, more: tuple[str, ...]) -> None:
+    """As where a variable of the shell is not set."""
+    done = place.run(command, "", *more)
+    assert (done.code, done.stdout) == (2, "")
+    assert done.stderr.startswith("rolloutd: THREAD ''")
+
+
+def test_who_has_asked_does_not_wait_for_the_mending(place: Place) -> None:
+    archive = place.home / "archived_sessions"
+    file = place.home / watermark(2)
+    moved = file.rename(archive / file.name)
+    with closing(sqlite3.connect(place.database)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for command in (("path", thread_id(2)), ("list", "--all", "--archived", "--active")):
+            began = time.monotonic()
+            with place.started(*command) as process:
+                assert process.stdout is not None
+                assert process.stdout.readline()
+                process.communicate(timeout=BOUND_SECONDS)
+                assert process.returncode == 0
+            assert time.monotonic() - began < 8
+    done = place.run("path", thread_id(2))
+    assert (done.code, done.stdout) == (0, f"{moved}\n")
+    assert "mended" in done.stderr
+
+
+def test_a_name_or_title_that_no_row_has_yet(place: Place) -> None:
+    file = place.thread(8, meta(), turn(), user("brand new"))
+    for command in ("path", "show"):
+        done = place.run(command, "brand new")
+        assert done.code == 0, done
+        assert str(file) in done.stdout or thread_id(8) in done.stdout
+        assert "the index was wrong about 1 thread: mended" in done.stderr
+        change(place.database, "DELETE FROM threads WHERE id = ?", thread_id(8))
+        change(place.database, "DELETE FROM rollouts WHERE thread_id = ?", thread_id(8))
+    assert place.run("path", "brand").code == 1
+
+
+def test_what_a_file_is_called_does_not_reach_the_terminal(place: Place) -> None:
+    place.thread(9, path="sessions/rollout-\x1b]0;owned\x07.jsonl")
+    place.index()
+    (place.home / "sessions/rollout-\x1b]0;owned\x07.jsonl").rename(
+        place.home / "sessions/rollout-\x1b]0;other\x07.jsonl"
+    )
+    done = place.run("show", thread_id(9), "--archived")
+    assert done.code == 1
+    assert "\\x1b]0;owned\\x07" in done.stderr
+    assert "\\x1b]0;other\\x07" in done.stderr
+    assert not {"\x1b", "\x07"} & set(done.stderr)

@@ -1,6 +1,8 @@
 """What the shell offers for an argument; where nothing is known, it offers nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+import typer
 
 from rolloutd.commands.options import read_places
 from rolloutd.errors import RolloutdError
@@ -11,6 +13,8 @@ from rolloutd.state.selection import Order, Sort
 from rolloutd.table import cut, one_line
 
 _OFFERED = 50
+# A shell that offers nothing is better than one that hangs.
+_PATIENCE_SECONDS = 0.2
 _TITLE_CELLS = 60
 
 
@@ -29,17 +33,18 @@ def complete_order(incomplete: str) -> list[str]:
     return [each.value for each in Order if each.startswith(incomplete)]
 
 
-def complete_thread(incomplete: str) -> list[tuple[str, str]]:
+def complete_thread(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Names and ids of threads that begin so, the newest first, each with its title."""
+    given = {name: ctx.params.get(name) for name in ("codex_home", "database")}
     try:
-        return list(_threads(incomplete))
+        return list(_threads(given, incomplete))
     except RolloutdError:
         return []
 
 
-def _threads(incomplete: str) -> Iterator[tuple[str, str]]:
-    places = read_places({})
-    with StateReader.open(places.database) as reader:
+def _threads(given: Mapping[str, str | None], incomplete: str) -> Iterator[tuple[str, str]]:
+    places = read_places(given)
+    with StateReader.open(places.database, patience=_PATIENCE_SECONDS) as reader:
         known = words_beginning(reader, incomplete, _OFFERED)
     told: dict[str, str] = {}
     for word, title in known:

@@ -12,7 +12,7 @@ from rolloutd.state.faults import DatabaseAbsent
 from rolloutd.state.lookups import Progress, progress_of
 from rolloutd.state.reader import StateReader
 from rolloutd.state.soundness import doubted
-from rolloutd.wording import age_text
+from rolloutd.wording import age_text, counted
 
 _T = TypeVar("_T")
 
@@ -95,9 +95,7 @@ class Index:
             return False
         from rolloutd.supervisor import mend_threads
 
-        what = "1 row was wrong about its file"
-        if len(stale) > 1:
-            what = f"{len(stale)} rows were wrong about their files"
+        what = f"the index was wrong about {counted(len(stale), 'thread')}"
         paths = [path for known in stale.values() for path in known]
         try:
             mend_threads(read_settings(**self._overrides), list(stale), paths)

@@ -5,8 +5,9 @@ from typing import Any, NoReturn
 
 from rolloutd.commands.index import Index
 from rolloutd.commands.output import fail, warn
-from rolloutd.lookup import AmbiguousThread, Found, Lookup
+from rolloutd.lookup import AmbiguousThread, Found, Lookup, NoSuchThread
 from rolloutd.rollout.names import parse_thread_id
+from rolloutd.search import unseen
 from rolloutd.state.reader import StateReader
 from rolloutd.table import cut, one_line
 from rolloutd.thread_report import thread_document, thread_lines, with_relatives
@@ -27,15 +28,16 @@ class Inquiry:
 
     def find(self) -> Found:
         """Where the thread is; ends the program if there is none, or more than one."""
-        try:
-            with self._index.database() as reader:
-                # An id is in the head of each file; all else has to be read for.
-                if reader is not None or parse_thread_id(self._text) is not None:
-                    return self._look_up(reader)
-            with self._index.files() as reader:
+        with self._index.database() as reader:
+            # An id is in the head of each file; all else has to be read for.
+            if reader is not None or parse_thread_id(self._text) is not None:
                 return self._look_up(reader)
-        finally:
-            self._index.mend(self._stale)
+        with self._index.files() as reader:
+            return self._look_up(reader)
+
+    def mend(self) -> None:
+        """Have the rows mended that were wrong; once the answer has been given."""
+        self._index.mend(self._stale)
 
     def describe(self) -> dict[str, Any]:
         """Everything about the thread; ends the program likewise."""
@@ -77,8 +79,32 @@ class Inquiry:
             return lookup.find(self._text, archived=self._archived)
         except AmbiguousThread as error:
             _fail_ambiguous(error)
+        except NoSuchThread:
+            found = None if reader is None else self._look_up_unseen(reader)
+            if found is None:
+                raise
+            return found
         finally:
-            self._stale = lookup.stale
+            self._stale |= lookup.stale
+
+    def _look_up_unseen(self, reader: StateReader) -> Found | None:
+        """Look for a name or title in those files only of which the database does not know yet."""
+        if parse_thread_id(self._text) is not None:
+            return None  # The heads of all files have been looked at for that.
+        paths = unseen(self._home, reader)
+        if not paths:
+            return None
+        with self._index.files(paths) as told:
+            try:
+                found = Lookup(self._home, told, warn=warn).find(
+                    self._text, archived=self._archived
+                )
+            except NoSuchThread:
+                return None
+            except AmbiguousThread as error:
+                _fail_ambiguous(error)
+        self._stale[found.id] = paths
+        return found
 
 
 def _fail_ambiguous(error: AmbiguousThread) -> NoReturn:

@@ -147,21 +147,22 @@ def list_threads(  # noqa: PLR0913
     overrides = {"codex_home": codex_home, "database": database, "model_provider": model_provider}
     index = Index(overrides, from_files=from_files)
     page, length = index.ask(question)
-    if index.mend(page.stale):
-        page, length = index.ask(question)
-    if as_json:
-        threads = [with_flags(row) for row in page.threads]
-        print_document({"threads": threads, "next_cursor": page.next_cursor})
-        return
-    if page.threads:
-        view = View(Terminal.of_output(), user_folder(), length, now)
-        with index.said():
-            lines = table_lines(page.threads, selection, sorted_by, view)
-        print_lines(lines)
-    else:
-        warn("no thread is like that")
-    if page.next_cursor is not None:
-        warn(f"there are more: --cursor {page.next_cursor}")
+    try:
+        if as_json:
+            threads = [with_flags(row) for row in page.threads]
+            print_document({"threads": threads, "next_cursor": page.next_cursor})
+            return
+        if page.threads:
+            view = View(Terminal.of_output(), user_folder(), length, now)
+            with index.said():
+                lines = table_lines(page.threads, selection, sorted_by, view)
+            print_lines(lines)
+        else:
+            warn("no thread is like that")
+        if page.next_cursor is not None:
+            warn(f"there are more: --cursor {page.next_cursor}")
+    finally:
+        index.mend(page.stale)
 
 
 _Choice = TypeVar("_Choice", Sort, Order)
@@ -192,7 +193,7 @@ def _source(text: str) -> str:
         return text
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         allowed = ", ".join(dict.fromkeys((*CLASSES, *LABELS)))
@@ -206,5 +207,8 @@ def _source(text: str) -> str:
 def _directory(path: str) -> str:
     if not path:
         raise BadUsage("--cwd '': allowed is a directory")
-    # By its letters only: a directory may lie on a mount that does not answer any more.
-    return "/" + os.path.abspath(path).lstrip("/")  # noqa: PTH100
+    try:
+        # By its letters only: a directory may lie on a mount that does not answer any more.
+        return "/" + os.path.abspath(path).lstrip("/")  # noqa: PTH100
+    except FileNotFoundError as error:
+        raise BadUsage(f"--cwd {path!r}: the current directory is not there any more") from error

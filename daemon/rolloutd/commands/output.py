@@ -7,6 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
+from rolloutd.wording import printable
+
+# What a shell tells of a program that a closed pipe has ended.
+_PIPE_CLOSED = 141
+
 
 def print_document(document: Any) -> None:
     """One JSON document on standard output."""
@@ -15,27 +20,29 @@ def print_document(document: Any) -> None:
 
 def print_lines(lines: Sequence[str]) -> None:
     """Lines on standard output; says so and exits 1 if they cannot be written."""
-    with _told():
+    with told():
         sys.stdout.writelines(f"{line}\n" for line in lines)
         sys.stdout.flush()
 
 
 def print_path(path: str) -> None:
     """A path on standard output, in the bytes that it has on disk, whatever the locale."""
-    with _told():
+    with told():
         sys.stdout.buffer.write(f"{path}\n".encode())
         sys.stdout.buffer.flush()
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
+    """For writing to standard output: ends the program if that cannot be done."""
     try:
         yield
-    except BrokenPipeError:
-        raise  # Whoever reads has seen enough; typer ends the program without a word.
+        sys.stdout.flush()
     except OSError as error:
         # What is still held back must not fail once more when Python flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            sys.exit(_PIPE_CLOSED)  # Whoever reads has seen enough.
         fail(f"the output cannot be written: {error.strerror}")
 
 
@@ -52,10 +59,15 @@ def leave() -> NoReturn:
 
 def warn(message: str) -> None:
     """Say on standard error what else is to be known."""
-    sys.stderr.write(f"rolloutd: {message}\n")
+    sys.stderr.write(f"rolloutd: {_harmless(message)}\n")
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """Say why on standard error, and exit."""
-    sys.stderr.write(f"rolloutd: {message}\n")
+    sys.stderr.write(f"rolloutd: {_harmless(message)}\n")
     sys.exit(code)
+
+
+def _harmless(message: str) -> str:
+    # Paths are in it, and files may be called anything.
+    return "\n".join(map(printable, message.split("\n")))

@@ -48,10 +48,13 @@ def path(
     """  # noqa: D301
     overrides = {"codex_home": codex_home, "database": database, "model_provider": model_provider}
     inquiry = _inquiry(thread, overrides, archived=archived, active=active, from_files=from_files)
-    found = inquiry.find()
-    if found.problem is not None:
-        fail(f"{found.path} cannot be verified: {found.problem}")
-    print_path(found.path)
+    try:
+        found = inquiry.find()
+        if found.problem is not None:
+            fail(f"{found.path} cannot be verified: {found.problem}")
+        print_path(found.path)
+    finally:
+        inquiry.mend()
 
 
 def show(

@@ -43,7 +43,13 @@ def verify(  # noqa: PLR0913
 
     Exit codes: 0 all is true, or has been repaired; 1 it is not; 69 no home, or no sessions/ in
     it; 74 the database cannot be used; 75 another process is at it; 78 configuration.
-    """
+
+    \b
+    Examples:
+      rolloutd verify                  by stamps, cursors and rows
+      rolloutd verify --deep --json    for programs; reads every file
+      rolloutd verify --repair         and puts right what it finds
+    """  # noqa: D301
     settings = read_quickly(
         codex_home=codex_home,
         database=database,

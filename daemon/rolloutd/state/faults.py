@@ -95,10 +95,21 @@ def explanation(path: Path, error: BaseException | None) -> DatabaseUnavailable:
     code = error_code(error)
     if code not in _CORRUPT and not any(words in str(error) for words in _LOST):
         kind = ConstraintBroken if code == sqlite3.SQLITE_CONSTRAINT else DatabaseUnavailable
-        return kind(f"{path}: {error}")
+        why = str(error)
+        if code == sqlite3.SQLITE_CANTOPEN and _has_a_log_alone(path):
+            why = (
+                "it has a log (-wal) that only who may write in its folder can read; "
+                "let somebody open it who may, and close it again"
+            )
+        return kind(f"{path}: {why}")
     if path.suffix in _SUFFIXES or begins_as_database(path):
         return CorruptDatabase(f"{path}: {error}")
     return DatabaseUnavailable(f"{path}: {error}, nor is it named like one: left alone")
+
+
+def _has_a_log_alone(path: Path) -> bool:
+    wal, shm = (path.with_name(path.name + sidecar) for sidecar in ("-wal", "-shm"))
+    return wal.exists() and not shm.exists() and not os.access(path.parent, os.W_OK)
 
 
 def is_busy(error: BaseException | None) -> bool:

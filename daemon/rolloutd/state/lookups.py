@@ -29,19 +29,17 @@ def place_of(reader: StateReader, thread_id: str) -> Place | None:
     return rows[0] if rows else None
 
 
-def places_beginning(
-    reader: StateReader, beginning: str, *, archived: bool | None, most: int
-) -> list[Place]:
+def places_beginning(reader: StateReader, beginning: str, *, most: int) -> list[Place]:
     """Threads whose ids begin so, in the order of their ids."""
     # "g" comes behind every digit of an id.
-    where = f"WHERE id >= ? AND id < ?{_and_archived(archived)} ORDER BY id LIMIT ?"
+    where = "WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
     return _places(reader, where, beginning, beginning + "g", most)
 
 
-def places_named(reader: StateReader, name: str, *, archived: bool | None) -> list[Place]:
+def places_named(reader: StateReader, name: str) -> list[Place]:
     """Threads of that name, else of that title, the newest first."""
     for column in ("name", "title"):
-        where = f"WHERE {column} = ?{_and_archived(archived)} ORDER BY recency_at_ms DESC, id DESC"
+        where = f"WHERE {column} = ? ORDER BY recency_at_ms DESC, id DESC"
         found = _places(reader, where, name)
         if found:
             return found
@@ -61,10 +59,6 @@ def words_beginning(reader: StateReader, beginning: str, most: int) -> list[tupl
         (beginning.lower(), beginning.lower() + "g", most),
     )
     return [(row[0], row[1]) for row in (*named, *begun)]
-
-
-def _and_archived(archived: bool | None) -> str:  # noqa: FBT001
-    return "" if archived is None else f" AND archived = {archived:d}"
 
 
 def _places(reader: StateReader, where: str, *values: Any) -> list[Place]:

@@ -33,8 +33,10 @@ class StateReader:
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path) -> Iterator["StateReader"]:
+    def open(cls, path: Path, *, patience: float = _PATIENCE_SECONDS) -> Iterator["StateReader"]:
         """Open read-only; nothing is made, migrated or changed.
+
+        `patience` is how long to wait for whoever makes, recovers or locks the file, in seconds.
 
         Raises:
             DatabaseAbsent: there is none, or nothing in it.
@@ -45,9 +47,7 @@ class StateReader:
             location = f"file:{quote(os.fspath(path.absolute()))}?mode=ro"
             if not can_share(path):
                 location += "&immutable=1"
-            connection = sqlite3.connect(
-                location, timeout=_PATIENCE_SECONDS, isolation_level=None, uri=True
-            )
+            connection = sqlite3.connect(location, timeout=patience, isolation_level=None, uri=True)
         with closing(connection):
             reader = cls(path, connection)
             with explained(path):

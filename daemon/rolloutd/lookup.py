@@ -100,9 +100,9 @@ class Lookup:
         if thread_id is not None:
             return self.by_id(thread_id, archived=archived)
         beginning = beginning_of_id(text)
-        meant = self._named(text, archived)
+        meant = self._named(text, archived=archived)
         if beginning is not None:
-            meant |= self._begun(text, beginning, archived)
+            meant |= self._begun(text, beginning, archived=archived)
         if len(meant) > 1:
             raise AmbiguousThread(text, [place for place, _ in meant.values()])
         for _, found in meant.values():
@@ -125,7 +125,7 @@ class Lookup:
             raise NoSuchThread(f"{thread_id} is {state}: {found.path}")
         return found
 
-    def _named(self, text: str, archived: bool | None) -> dict[str, tuple[Place, Found]]:  # noqa: FBT001
+    def _named(self, text: str, *, archived: bool | None) -> dict[str, tuple[Place, Found]]:
         """The newest thread of that name, or else title, that is there, and so."""
         places = [] if self._reader is None else places_named(self._reader, text)
         if archived is not None:
@@ -138,15 +138,12 @@ class Lookup:
             ]
         for start in range(0, len(places), _MOST_CANDIDATES):
             some = places[start : start + _MOST_CANDIDATES]
-            for thread_id, meant in self._meant(some, archived).items():
+            for thread_id, meant in self._meant(some, archived=archived).items():
                 return {thread_id: meant}
         return {}
 
     def _begun(
-        self,
-        text: str,
-        beginning: str,
-        archived: bool | None,  # noqa: FBT001
+        self, text: str, beginning: str, *, archived: bool | None
     ) -> dict[str, tuple[Place, Found]]:
         """The threads whose ids begin so, that are there, and so."""
         if self._reader is None:
@@ -154,12 +151,10 @@ class Lookup:
         places = places_beginning(self._reader, beginning, most=_MOST_CANDIDATES + 1)
         if len(places) > _MOST_CANDIDATES:
             raise AmbiguousThread(text, places)
-        return self._meant(places, archived)
+        return self._meant(places, archived=archived)
 
     def _meant(
-        self,
-        places: Sequence[Place],
-        archived: bool | None,  # noqa: FBT001
+        self, places: Sequence[Place], *, archived: bool | None
     ) -> dict[str, tuple[Place, Found]]:
         """Those of these threads, in their order, that are there, and so."""
         found = self._verified(places)

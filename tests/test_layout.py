@@ -170,19 +170,23 @@ def test_no_import_cycles() -> None:
 
 def test_a_reader_process_imports_the_format_only() -> None:
     code = (
-        "import sys, rolloutd.rollout.worker\n"
-        "print(sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[1:])))\n"
+        "import sys\n"
+        "from rolloutd.rollout.worker import main\n"
+        "heavy, sys.argv[1:] = set(sys.argv[1:]), ['/', '1']\n"
+        "main()\n"
+        "there = sorted({name.split('.')[0] for name in sys.modules} & heavy)\n"
+        "print(there, 'rolloutd.rollout.reading' in sys.modules, file=sys.stderr)\n"
     )
     heavy = ["sqlalchemy", "alembic", "pydantic", "pydantic_settings", "rich", "typer", "anyio"]
     ended = subprocess.run(
-        [sys.executable, "-c", code, *heavy, "sqlite3", "asyncio"],
+        [sys.executable, "-c", code, *heavy, "sqlite3", "asyncio", "inspect", "ast"],
         env={"PATH": os.environ["PATH"]},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
         timeout=30,
         check=True,
     )
-    assert ended.stdout.strip() == "[]"
+    assert ended.stderr.decode().strip() == "[] True"
 
 
 def test_alembic_is_not_imported_where_there_is_nothing_to_migrate(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ FLOORS = (
     ),
     ("rolloutd.upkeep",),
     ("rolloutd.refresh", "rolloutd.watch", "rolloutd.drift", "rolloutd.telling"),
-    ("rolloutd.reconcile", "rolloutd.lag"),
+    ("rolloutd.reconcile", "rolloutd.lag", "rolloutd.presence"),
     ("rolloutd.follow", "rolloutd.scratch", "rolloutd.search"),
     ("rolloutd.steady",),
     (

@@ -246,6 +246,16 @@ def test_what_another_process_has_to_be_told(user: Path, monkeypatch: pytest.Mon
     assert load() == before
 
 
+def test_a_database_s_path_has_no_way_back(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """systemd ignores a path with `..` in it, and the service could not write there."""
+    (user / "there" / "deep").mkdir(parents=True)
+    (user / "link").symlink_to("there/deep")
+    monkeypatch.chdir(user)
+    whole = str(user / "there" / "state.sqlite")
+    assert str(load(database="link/../state.sqlite").database) == whole
+    assert environment_in_force({"database": "link/../state.sqlite"})["ROLLOUTD_DATABASE"] == whole
+
+
 def test_a_link_to_the_home_stays_one(user: Path) -> None:
     (user / "there").mkdir()
     link = user / "link"

@@ -61,14 +61,15 @@ def resolved_home(path: Path) -> Path:
 
 
 def absolute_database(path: Path) -> Path:
-    """The path of the database in full.
+    """The path of the database in full; without `..`, which systemd ignores a path for.
 
     Raises:
         ValueError: it begins with `~nobody`, or its links lead to themselves.
     """
     full = expanded(path).absolute()
+    resolved = _resolved(full.parent)
     _resolved(full)
-    return full
+    return resolved / full.name if ".." in full.parts else full
 
 
 def utf8(path: Path) -> Path:

@@ -1,6 +1,7 @@
 """What the commands print: lines for people, one JSON document for programs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -59,6 +60,7 @@ def status_document(database: StateDatabase, daemon: DaemonState | None) -> dict
         "version": __version__,
         "codex_home": home,
         "database": str(database.path),
+        "problem": None,
         "daemon": None if daemon is None else msgspec.to_builtins(daemon),
         "backfill": _state_document(state),
         "rollouts": {
@@ -68,6 +70,20 @@ def status_document(database: StateDatabase, daemon: DaemonState | None) -> dict
             "bytes": totals.bytes,
         },
         "threads": {"active": counts.active, "archived": counts.archived},
+    }
+
+
+def unopened_document(database: Path, daemon: DaemonState, problem: str) -> dict[str, Any]:
+    """The same where the database of a running daemon cannot be opened: what it holds is null."""
+    return {
+        "version": __version__,
+        "codex_home": None,
+        "database": str(database),
+        "problem": problem,
+        "daemon": msgspec.to_builtins(daemon),
+        "backfill": None,
+        "rollouts": None,
+        "threads": None,
     }
 
 
@@ -96,6 +112,12 @@ def _state_document(state: BackfillState) -> dict[str, Any]:
 
 def status_lines(document: dict[str, Any], now: float) -> Sequence[str]:
     """The same for people; `now` in epoch seconds."""
+    if document["problem"] is not None:
+        return [
+            f"rolloutd   {document['version']}",
+            f"database   {printable(document['problem'])}",
+            *_daemon_lines(document["daemon"], now),
+        ]
     backfill, files, threads = document["backfill"], document["rollouts"], document["threads"]
     lines = [
         f"rolloutd   {document['version']}",

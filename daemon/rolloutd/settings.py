@@ -194,8 +194,10 @@ def environment_in_force(overrides: Mapping[str, Any]) -> dict[str, str]:
     if codex := os.environ.get("CODEX_HOME"):
         given.setdefault("codex_home", codex)
     given |= {key: value for key, value in overrides.items() if value is not None}
-    for key in given.keys() & {"codex_home", "database"}:
-        given[key] = expanded(Path(given[key])).absolute()
+    if "codex_home" in given:
+        given["codex_home"] = expanded(Path(given["codex_home"])).absolute()
+    if "database" in given:
+        given["database"] = absolute_database(Path(given["database"]))
     found = {ENV_PREFIX + key.upper(): str(value) for key, value in given.items()}
     return found | {name: os.environ[name] for name in _FOLDERS if os.environ.get(name)}
 

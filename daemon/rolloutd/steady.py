@@ -15,8 +15,9 @@ from rolloutd.hints import Hints, Mailbox
 from rolloutd.indexer import Indexer
 from rolloutd.lag import Lag
 from rolloutd.meter import UNMETERED, Meter
+from rolloutd.presence import Presence
 from rolloutd.reconcile import Reconcile
-from rolloutd.rollout.discovery import Discovery, discover, fingerprint
+from rolloutd.rollout.discovery import fingerprint
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.state import tally
 from rolloutd.state.database import StateDatabase
@@ -95,7 +96,7 @@ class Steady:
         self._is_urgent = False
         self._reconciled = time.monotonic()
         self._took = 0.0
-        self._is_missing = False
+        self._presence = Presence(database, home, progress, meter)
         # Whether every row was true when all of them were looked at, and of what state; nothing was
         # written since.
         self._was_true = True
@@ -179,13 +180,14 @@ class Steady:
             wait = 0.0
         elif self._wants_reconcile:
             wait = min(wait, _RECONCILE_SHARE * self._took)
-        elif self._is_missing:
+        elif self._presence.is_missing:
             wait = min(wait, _MISSING_SECONDS)
         return self._reconciled + wait - time.monotonic()
 
     def _look_everywhere(self) -> None:
         began = time.monotonic()
-        is_periodic = not self._wants_reconcile and not self._is_missing
+        self._database.refuse_unreadable(thoroughly=self._is_urgent)
+        is_periodic = not self._wants_reconcile and not self._presence.is_missing
         self._wants_reconcile = False
         if self._is_urgent:
             self._take_nothing_on_trust()
@@ -214,7 +216,7 @@ class Steady:
         # Whoever else has written may have written over the progress, too.
         self._is_dirty |= changes != self._changes
         self._changes = changes
-        discovery = self._discover()
+        discovery = self._presence.discover(self._observer.looking)
         if discovery is not None:
             with self._long():
                 done = self._reconcile.run(self._lease, discovery)
@@ -223,7 +225,7 @@ class Steady:
             if is_periodic and done.drift:
                 self._mailbox.doubt()
                 self._drifts.suspect(done.drift, began)
-            if not self._is_missing:
+            if not self._presence.is_missing:
                 self._progress.rollouts = done.scanned
                 self._succeed(began)
 
@@ -250,28 +252,7 @@ class Steady:
     def _count(self, **progress: int) -> None:
         with self._database.reading() as connection:
             totals = tally.totals(connection)
-        with self._lease.transaction(**totals.progress, **progress) as connection:
+        said = {"status": "complete", **totals.progress, **progress}
+        with self._lease.transaction(**said) as connection:
             delete_strays(connection)
         self._is_dirty = False
-
-    def _discover(self) -> Discovery | None:
-        """What is there; None if that cannot be told. A missing root is said once."""
-        problem = discovery = None
-        try:
-            discovery = discover(self._home, self._observer.looking)
-        except OSError as error:
-            problem = f"the home cannot be read: {error.strerror}"
-        else:
-            if "sessions" not in discovery.roots:
-                problem = "there is no sessions/ in the home"
-            elif "sessions" in discovery.unlisted:
-                problem = "sessions/ cannot be listed"
-        if problem is not None or (discovery is not None and discovery.unlisted):
-            self._meter.failed("discover")
-        if problem is not None and not self._is_missing:
-            _log.warning("%s; its rows are kept until it is there again", problem)
-        elif problem is None and self._is_missing:
-            _log.info("the home is there again")
-        self._is_missing = problem is not None
-        self._progress.problem = problem
-        return discovery

@@ -1,5 +1,6 @@
 """What may befall the database under a running daemon, and who else may want it."""
 
+import os
 import shutil
 import signal
 import sqlite3
@@ -13,7 +14,7 @@ import pytest
 from tests.daemon.living import append, living, wait_until_true
 from tests.faults.processes import stop_in_the_middle
 from tests.oracle.cases_build import tokens
-from tests.running import Place, dump, watermark
+from tests.running import Place, change, dump, rows, wait_until, watermark
 from tests.state.test_database import without_privileges
 
 pytestmark = pytest.mark.alone
@@ -246,4 +247,55 @@ def test_a_rebuild_beside_the_daemon_is_refused(place: Place) -> None:
         done = place.run("backfill", "--rebuild", ROLLOUTD_BACKFILL_WAIT_SECONDS="0.2")
         assert done.code == 75
         assert f"process {daemon.process.pid}" in done.stderr
+        daemon.stop()
+
+
+@pytest.mark.parametrize("how", ["overwritten", "cut off"])
+def test_damage_that_its_own_cache_hides(place: Place, how: str) -> None:
+    """The first page is as it was, and the daemon itself misses nothing."""
+    for number in range(20, 320):
+        place.thread(number)
+    with living(place, **QUICK) as daemon:
+        wait_until_true(place)
+        if how == "overwritten":
+            with place.database.open("r+b") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(4096)
+                file.write(b"\xa5" * (size - 4096))
+        else:
+            os.truncate(place.database, 5000)
+        change_the_home(place)
+        wait_until_true(place, 20)
+        assert daemon.says("building a new one") == 1
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+def test_progress_that_somebody_calls_pending(place: Place) -> None:
+    with living(place, **QUICK) as daemon:
+        change(place.database, "UPDATE backfill_state SET status = 'pending'")
+        wait_until(
+            lambda: rows(place.database, "SELECT status FROM backfill_state") == [("complete",)],
+            "it is complete",
+        )
+        daemon.stop()
+
+
+def test_status_shows_a_daemon_whose_database_cannot_be_opened(place: Place) -> None:
+    with living(place, **QUICK) as daemon:
+        folder = place.database.parent
+        daemon.process.send_signal(signal.SIGSTOP)
+        place.database.rename(folder / "aside")
+        place.database.mkdir()
+        done = place.run("status")
+        assert done.code == 74
+        assert f"process {daemon.process.pid} for" in done.stdout
+        assert "not a file" in done.stdout
+        document = place.run("status", "--json").document
+        assert document["daemon"]["pid"] == daemon.process.pid
+        assert document["backfill"] is None
+        assert "not a file" in document["problem"]
+        place.database.rmdir()
+        (folder / "aside").rename(place.database)
+        daemon.process.send_signal(signal.SIGCONT)
         daemon.stop()

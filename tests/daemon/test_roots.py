@@ -186,3 +186,17 @@ def test_hang_up_looks_at_everything_now(place: Place) -> None:
         daemon.hang_up()
         wait_until(lambda: daemon.state and daemon.state.last_reconcile_ms != before, "it did", 3)
         daemon.stop()
+
+
+def test_an_archive_that_goes_away_is_said_once_and_keeps_its_rows(place: Place) -> None:
+    place.thread(70, path=watermark(70, root="archived_sessions"))
+    with living(place, ROLLOUTD_RECONCILE_SECONDS="1") as daemon:
+        wait_until_true(place)
+        (place.home / "archived_sessions").rename(place.root / "away")
+        wait_until(lambda: daemon.says("there is no archived_sessions/ any more"), "it is said")
+        assert rows(place.database, "SELECT id FROM threads WHERE archived") == [(thread_id(70),)]
+        (place.root / "away").rename(place.home / "archived_sessions")
+        wait_until(lambda: daemon.says("archived_sessions/ is there again"), "it is said")
+        wait_until_true(place)
+        daemon.stop()
+        assert daemon.says("there is no archived_sessions/ any more") == 1

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from rich.console import Group
+from rich.console import Group, JustifyMethod
 from rich.live import Live
 from rich.table import Table
 
@@ -25,18 +25,26 @@ _QUERY = """
     FROM threads ORDER BY updated_at_ms DESC LIMIT 12
 """
 _REFRESH_SECONDS = 0.25
+# Below so many cells some columns are left out, so that what grows is seen.
+_WIDE = 110
+_LEFT_OUT = {"branch", "folder"}
+_LEAST = {"thread": 8, "changed": 8, "model": 8, "tokens": 7}
 
 
-def shown(database: Path) -> Group:
-    """The newest threads, and how the daemon is."""
+def shown(database: Path, width: int) -> Group:
+    """The newest threads, and how the daemon is; in so many cells."""
     table = Table(title="threads", title_justify="left")
-    for name in ("thread", "changed", "model", "tokens", "branch", "folder", "title"):
-        table.add_column(name, justify="right" if name == "tokens" else "left", no_wrap=True)
+    names = ["thread", "changed", "model", "tokens", "branch", "folder", "title"]
+    is_wide = width >= _WIDE
+    for name in names:
+        if is_wide or name not in _LEFT_OUT:
+            least = _LEAST.get(name)
+            justify: JustifyMethod = "right" if name == "tokens" else "left"
+            table.add_column(name, justify=justify, no_wrap=True, min_width=least)
     for thread, archived, changed, model, tokens, branch, cwd, title in rows(database):
         when = "archived" if archived else age_of(changed)
-        table.add_row(
-            thread, when, model, f"{tokens:,}", branch, cwd, title, style="dim" * archived
-        )
+        more = (branch, cwd) if is_wide else ()
+        table.add_row(thread, when, model, f"{tokens:,}", *more, title, style="dim" * archived)
     state = running_daemon(database)
     line = "the daemon starts" if state is None else f"daemon {state.pid}: {state.phase}"
     if state is not None and state.lag_ms is not None:
@@ -101,10 +109,10 @@ def main() -> None:
         (home / "sessions").mkdir(parents=True)
         with daemon(home, database), player(home, arguments.seed):
             try:
-                with Live(shown(database), auto_refresh=False) as live:
+                with Live(auto_refresh=False) as live:
                     while time.monotonic() < deadline:
+                        live.update(shown(database, live.console.width), refresh=True)
                         time.sleep(_REFRESH_SECONDS)
-                        live.update(shown(database), refresh=True)
             except KeyboardInterrupt:
                 pass
 

@@ -67,13 +67,13 @@ class Pages:
     async def answer(self, request: Request) -> Page:
         """Every request has one."""
         try:
-            target = urlsplit(request.target)
+            named, path = _split(request.target)
         except ValueError:
             return refusal(HTTPStatus.BAD_REQUEST)
-        # What stands in the target comes before the header (RFC 9112, 3.2.2). Who speaks HTTP/1.0
-        # without either is no browser.
-        host = target.netloc or request.headers.get("host")
-        if host is not None and not is_meant_for_us(host, self._host):
+        # What stands in the target comes before the header (RFC 9112, 3.2.2); here both have to be
+        # ours. Who speaks HTTP/1.0 without either is no browser.
+        hosts = [host for host in (named, request.headers.get("host")) if host is not None]
+        if not all(is_meant_for_us(host, self._host) for host in hosts):
             return refusal(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "this is not the host that was asked for: use localhost, an IP address, "
@@ -81,7 +81,7 @@ class Pages:
             )
         if request.method not in _METHODS:
             return refusal(HTTPStatus.METHOD_NOT_ALLOWED, allow=", ".join(_METHODS))
-        page = self._pages.get(target.path or "/")
+        page = self._pages.get(path)
         if page is None:
             return refusal(HTTPStatus.NOT_FOUND, f"there are {', '.join(self._pages)}")
         return await page(request)
@@ -109,3 +109,15 @@ class Pages:
         if why is not None:
             return refusal(HTTPStatus.SERVICE_UNAVAILABLE, why)
         return Page(b"ready\n")
+
+
+def _split(target: str) -> tuple[str | None, str]:
+    """The host that a request's target names, if it does, and the path.
+
+    One that begins with a slash names none, however many slashes there are: to a browser the rest
+    is a path, on whatever host it has asked for.
+    """
+    if target.startswith("/"):
+        return None, target.partition("?")[0]
+    url = urlsplit(target)
+    return url.netloc or None, url.path or "/"

@@ -9,7 +9,8 @@ import re
 
 from rolloutd.rollout.timestamps import parse_timestamp
 
-ROOTS = ("sessions", "archived_sessions")
+ARCHIVE = "archived_sessions"
+ROOTS = ("sessions", ARCHIVE)
 
 _HYPHENATED = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _UUID = re.compile(rf"{_HYPHENATED}|[0-9a-fA-F]{{32}}|\{{{_HYPHENATED}\}}|urn:uuid:{_HYPHENATED}")

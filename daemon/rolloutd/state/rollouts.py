@@ -162,6 +162,12 @@ def _decoded(text: str) -> Summary | None:
         return None
 
 
+def has_rows_below(connection: Connection, root: str) -> bool:
+    """Whether there are rows of files below a root."""
+    below = rollouts.c.path.between(f"{root}/", f"{root}0")  # "0" comes behind "/"
+    return connection.execute(select(rollouts.c.path).where(below).limit(1)).first() is not None
+
+
 def seen(
     connection: Connection, paths: Collection[str] | None = None
 ) -> Iterator[tuple[str, Seen]]:

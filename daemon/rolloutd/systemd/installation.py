@@ -4,6 +4,7 @@ import os
 import pwd
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,10 @@ _LINGERING = Path("/var/lib/systemd/linger")
 
 class UnitForeign(RolloutdError):
     """There is a unit of that name that we have not written, or that was edited since."""
+
+
+class UnitUnusable(RolloutdError):
+    """Its file, or the folder that it lies in, cannot be read or written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +49,19 @@ class Service:
         self._systemctl = systemctl
 
     def file(self) -> UnitFile | None:
-        """The unit's file; None if there is none."""
-        try:
-            status = self.path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        if self.path.is_symlink():  # somebody's collection of units, or masked
-            return UnitFile("", None, None, status.st_mtime)
-        text = self.path.read_text(errors="replace")
+        """The unit's file; None if there is none.
+
+        Raises:
+            UnitUnusable: it cannot be read.
+        """
+        with _usable(self.path):
+            try:
+                status = self.path.lstat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            if self.path.is_symlink():  # somebody's collection of units, or masked
+                return UnitFile("", None, None, status.st_mtime)
+            text = self.path.read_text(errors="replace")
         return UnitFile(text, version_of(text), database_of(text), status.st_mtime)
 
     def state(self) -> UnitState:
@@ -65,6 +75,7 @@ class Service:
 
         Raises:
             UnitForeign: it is not as we have written it.
+            UnitUnusable: it cannot be written.
             ManagerRefused: see there.
         """
         saved = None
@@ -72,12 +83,13 @@ class Service:
         if there is not None and there.version is None:
             saved = self._move_aside(force=force)
         if there is None or there.text != text:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Whoever reads it, even now, reads the whole of it.
-            draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-            draft.write_text(text)
-            draft.chmod(0o644)
-            draft.replace(self.path)
+            with _usable(self.path):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                # Whoever reads it, even now, reads the whole of it.
+                draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+                draft.write_text(text)
+                draft.chmod(0o644)
+                draft.replace(self.path)
         self._systemctl.ask("daemon-reload")
         fragment = self.state().fragment
         if fragment != str(self.path):
@@ -155,7 +167,21 @@ class Service:
                 " aside"
             )
         stamp = time.strftime("%Y%m%dT%H%M%S")
-        return self.path.rename(self.path.with_name(f"{self.path.name}.saved-{stamp}"))
+        target = self.path.with_name(f"{self.path.name}.saved-{stamp}")
+        number = 1
+        while os.path.lexists(target):
+            number += 1
+            target = self.path.with_name(f"{self.path.name}.saved-{stamp}-{number}")
+        with _usable(self.path):
+            return self.path.rename(target)
+
+
+@contextmanager
+def _usable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnitUnusable(f"{path}: {error.strerror}") from error
 
 
 def user_name() -> str:

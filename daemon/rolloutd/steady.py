@@ -186,7 +186,6 @@ class Steady:
 
     def _look_everywhere(self) -> None:
         began = time.monotonic()
-        self._database.refuse_unreadable(thoroughly=self._is_urgent)
         is_periodic = not self._wants_reconcile and not self._presence.is_missing
         self._wants_reconcile = False
         if self._is_urgent:

@@ -28,9 +28,7 @@ from rolloutd.state.file import (
     sidecars_of,
 )
 from rolloutd.state.migrate import migrate, revision_of
-from rolloutd.state.reader import StateReader
 from rolloutd.state.revision import refuse_other_revision
-from rolloutd.state.schema import metadata
 from rolloutd.state.soundness import doubted, refuse_unsound
 
 
@@ -84,21 +82,6 @@ class StateDatabase:
         with self.reading() as connection:
             version: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
         return version
-
-    def refuse_unreadable(self, *, thoroughly: bool = False) -> None:
-        """See that it can be read by whoever opens it now, and not only out of our own cache.
-
-        `thoroughly`: all of it, see `soundness.refuse_unsound`.
-
-        Raises:
-            CorruptDatabase: it cannot.
-            DatabaseUnavailable: it cannot be told.
-        """
-        with StateReader.open(self.path) as reader:
-            for table in metadata.sorted_tables:
-                reader.value(f"SELECT 1 FROM {table.name} LIMIT 1")  # noqa: S608
-            if thoroughly:
-                reader.refuse_unsound()
 
     def refuse_unsound(self) -> None:
         """See `soundness.refuse_unsound`."""

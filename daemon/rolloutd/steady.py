@@ -186,6 +186,7 @@ class Steady:
 
     def _look_everywhere(self) -> None:
         began = time.monotonic()
+        self._database.look_anew()
         is_periodic = not self._wants_reconcile and not self._presence.is_missing
         self._wants_reconcile = False
         if self._is_urgent:
@@ -232,6 +233,7 @@ class Steady:
         """Somebody has asked: what no event or stamp would show is made true as well."""
         self._is_urgent = False
         self._is_dirty = True
+        self._database.refuse_unsound()
         self._follower.follow_names(self._lease)
         self._indexer.forget()
         with self._lease.transaction() as connection:

@@ -1,5 +1,6 @@
 """What may befall the database under a running daemon, and who else may want it."""
 
+import os
 import shutil
 import signal
 import sqlite3
@@ -247,6 +248,44 @@ def test_a_rebuild_beside_the_daemon_is_refused(place: Place) -> None:
         assert done.code == 75
         assert f"process {daemon.process.pid}" in done.stderr
         daemon.stop()
+
+
+@pytest.mark.parametrize("how", ["overwritten", "cut off"])
+def test_damage_that_its_own_cache_hides(place: Place, how: str) -> None:
+    """The first page is as it was, and the daemon itself misses nothing."""
+    for number in range(20, 320):
+        place.thread(number)
+    with living(place, **QUICK) as daemon:
+        wait_until_true(place)
+        if how == "overwritten":
+            with place.database.open("r+b") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(4096)
+                file.write(b"\xa5" * (size - 4096))
+        else:
+            os.truncate(place.database, 5000)
+        wait_until(lambda: daemon.says("building a new one") == 1, "seen", 20)
+        wait_until_true(place)
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+def test_damage_that_is_looked_for_when_asked(place: Place) -> None:
+    """In the middle, where nobody comes by."""
+    for number in range(20, 320):
+        place.thread(number)
+    with living(place) as daemon:
+        wait_until_true(place)
+        # Nothing but the table of threads has whole paths.
+        at = place.database.read_bytes().index(os.fsencode(place.home / watermark(150)))
+        with place.database.open("r+b") as file:
+            file.seek(at // 4096 * 4096)
+            file.write(b"\xa5" * 4096)
+        os.kill(daemon.process.pid, signal.SIGHUP)
+        wait_until(lambda: daemon.says("building a new one") == 1, "seen", 20)
+        wait_until_true(place)
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
 
 
 def test_progress_that_somebody_calls_pending(place: Place) -> None:

@@ -29,6 +29,7 @@ from rolloutd.state.file import (
 )
 from rolloutd.state.migrate import migrate, revision_of
 from rolloutd.state.revision import refuse_other_revision
+from rolloutd.state.schema import metadata
 from rolloutd.state.soundness import doubted, refuse_unsound
 
 
@@ -82,6 +83,18 @@ class StateDatabase:
         with self.reading() as connection:
             version: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
         return version
+
+    def look_anew(self) -> None:
+        """See what whoever opens the database now will find, not what our own cache remembers.
+
+        Raises:
+            CorruptDatabase: it is damaged where anybody looks first.
+            DatabaseUnavailable: it cannot be told.
+        """
+        with self.reading() as connection:
+            connection.exec_driver_sql("PRAGMA shrink_memory")
+            for table in metadata.sorted_tables:
+                connection.exec_driver_sql(f"SELECT * FROM {table.name} LIMIT 1").first()  # noqa: S608
 
     def refuse_unsound(self) -> None:
         """See `soundness.refuse_unsound`."""

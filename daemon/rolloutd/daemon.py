@@ -24,6 +24,7 @@ from rolloutd.endpoint.pages import Pages
 from rolloutd.errors import DatabaseUnavailable, RolloutdError
 from rolloutd.hints import Mailbox
 from rolloutd.instance import Instance, single_instance
+from rolloutd.logs import written_apart
 from rolloutd.metrics.collectors import register_collectors
 from rolloutd.metrics.exposition import Exposition
 from rolloutd.metrics.work import WorkMetrics
@@ -48,6 +49,7 @@ def run_daemon(settings: Settings) -> None:
     """
     try:
         with (
+            written_apart(),
             Notifier.of(take_service_variables()) as notifier,
             single_instance(settings.database) as instance,
         ):

@@ -85,23 +85,25 @@ def living(
     phase: str = "following",
     prefix: tuple[str, ...] = (),
     planted: str = "",
+    stderr: Any = None,
     **environment: str,
 ) -> Iterator[Daemon]:
     """A daemon in that phase; it does not outlive the `with`.
 
-    `planted` is Python that its process runs before it begins.
+    `planted` is Python that its process runs before it begins, `stderr` where it writes its log,
+    if not to the file (a descriptor).
     """
     begin = "import sys\nfrom rolloutd.__main__ import main\nsys.argv = ['rolloutd', 'run']\nmain()"
     program = ("-c", f"{planted}\n{begin}") if planted else ("-m", "rolloutd", "run")
     log = place.root / "log"
     with (
-        log.open("ab") as stderr,
+        log.open("ab") as file,
         subprocess.Popen(
             [*prefix, sys.executable, *program],
             env=place.environment | environment,
             stdin=subprocess.DEVNULL,
-            stdout=stderr,
-            stderr=stderr,
+            stdout=file,
+            stderr=file if stderr is None else stderr,
             start_new_session=True,
         ) as process,
     ):

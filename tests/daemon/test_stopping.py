@@ -1,5 +1,6 @@
 """Asked to stop: within two seconds, whatever it is at, and leaving nothing behind."""
 
+import ctypes
 import os
 import random
 import shutil
@@ -14,7 +15,7 @@ from typing import TypeAlias
 import pytest
 
 from tests.daemon.living import Daemon, living, wait_until_true
-from tests.faults.processes import children_of, stop_in_the_middle
+from tests.faults.processes import children_of, is_in_use, stop_in_the_middle
 from tests.oracle.cases_build import meta, user
 from tests.running import Place, dump, state_of, thread_id, wait_until, watermark
 
@@ -72,7 +73,8 @@ def beside_another_worker(place: Place, _large: Path) -> Iterator[Daemon]:
     for number in range(400):
         place.thread(number)
     with place.started("backfill", ROLLOUTD_BACKFILL_BATCH_SIZE="1") as other:
-        stop_in_the_middle(place, other)
+        # In the middle of a look, it would keep what it looks at in the log.
+        stop_in_the_middle(place, other, is_in_use)
         with living(place, phase="waiting") as daemon:
             yield daemon
             assert state_of(place.database)["owner_pid"] == other.pid
@@ -160,6 +162,26 @@ def test_in_the_middle_of_a_failing_write(place: Place) -> None:
     with living(place) as daemon:
         wait_until_true(place)
         daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+def test_a_signal_that_another_thread_gets(place: Place) -> None:
+    """As the kernel has it when the main thread has one to deal with already."""
+    with living(place) as daemon:
+        pid = daemon.process.pid
+        others = [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
+        others.remove(pid)
+        send = ctypes.CDLL(None, use_errno=True).tgkill
+        for thread in others:
+            asked = time.time_ns() // 1_000_000
+            assert send(pid, thread, signal.SIGHUP) == 0
+            wait_until(
+                lambda asked=asked: (daemon.state.last_reconcile_ms or 0) >= asked,  # type: ignore[misc, union-attr]
+                "it reconciles",
+                2,
+            )
+        assert send(pid, others[0], signal.SIGTERM) == 0
+        assert daemon.process.wait(2) == 0
     assert dump(place.database) == place.fresh()
 
 

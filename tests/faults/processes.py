@@ -3,6 +3,7 @@
 import signal
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -45,8 +46,22 @@ def is_locked(database: Path) -> bool:
         return False
 
 
-def stop_in_the_middle(place: Place, process: "subprocess.Popen[str]") -> dict[str, object]:
-    """SIGSTOP a backfill that has done some of its work, between two writes; returns its state."""
+def is_in_use(database: Path) -> bool:
+    """Whether somebody is in the middle of a write, or of a look; empties the log if nobody is."""
+    with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
+        (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return bool(is_busy)
+
+
+def stop_in_the_middle(
+    place: Place,
+    process: "subprocess.Popen[str]",
+    is_amid: Callable[[Path], bool] = is_locked,
+) -> dict[str, object]:
+    """SIGSTOP a backfill that has done some of its work, between two writes; returns its state.
+
+    Not where it `is_amid` something.
+    """
     seen = 0
 
     def has_moved() -> bool:
@@ -59,7 +74,7 @@ def stop_in_the_middle(place: Place, process: "subprocess.Popen[str]") -> dict[s
         process.send_signal(signal.SIGSTOP)
         wait_until(lambda: (stat_of(process.pid) or "?")[0] == "T", "it stands still")
         state = state_of(place.database)
-        if not is_locked(place.database):
+        if not is_amid(place.database):
             return state
         seen = state["scanned"]
         process.send_signal(signal.SIGCONT)

@@ -13,12 +13,13 @@ from rolloutd.batches import Batches, Observer, Stopped, Terms, readings_of
 from rolloutd.errors import DatabaseUnavailable, HomeUnavailable, WorkHeld
 from rolloutd.indexer import Indexer
 from rolloutd.meter import UNMETERED, Meter, Outcome
-from rolloutd.reconcile import Reconcile, Reconciled, discover_all
+from rolloutd.reconcile import Reconcile, Reconciled
 from rolloutd.rollout.discovery import Candidate, Discovery
 from rolloutd.rollout.messages import Job
 from rolloutd.rollout.names import order_of
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.rollout.session_index import read_session_names
+from rolloutd.sight import discover_all
 from rolloutd.state import tally
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import refuse_other_home
@@ -96,7 +97,7 @@ class Backfill:
         with self._database.reading() as connection:
             refuse_other_home(connection, str(self._home))
         if rebuild:
-            self._discover()  # Nothing is thrown away for a home that is not there.
+            self._discover(Work.REBUILD)  # Nothing is thrown away for a home that is not there.
         work, lease = self._obtain(rebuild=rebuild)
         obtained = time.monotonic()
         try:
@@ -145,7 +146,7 @@ class Backfill:
 
     def _work(self, lease: Lease, work: Work) -> Reconciled:
         self._indexer.forget()  # Another worker may have written since.
-        discovery = self._discover()
+        discovery = self._discover(work)
         names = self._session_names()
         with lease.transaction() as connection:
             self._indexer.bind(connection)
@@ -158,11 +159,14 @@ class Backfill:
             self._pool.end()
             # Files may have changed behind the watermark meanwhile.
             del discovery
-            discovery = self._discover()
+            discovery = self._discover(work)
         if work is Work.REBUILD:
             discovery = discovery.with_every_root()
         reconciled = self._reconcile.run(
-            lease, discovery, leaves_outdated=self._terms.leaves_outdated
+            lease,
+            discovery,
+            leaves_outdated=self._terms.leaves_outdated,
+            keeps_hidden=work is not Work.REBUILD,
         )
         self._complete(lease)
         if passed is None:
@@ -183,8 +187,10 @@ class Backfill:
             self._meter.failed("names")
             return None
 
-    def _discover(self) -> Discovery:
-        return discover_all(self._home, self._observer.looking)
+    def _discover(self, work: Work) -> Discovery:
+        # What is hidden is what a rebuild is to drop.
+        rows_of = None if work is Work.REBUILD else self._database
+        return discover_all(self._home, self._observer.looking, rows_of)
 
     def _pass(self, lease: Lease, discovery: Discovery) -> BackfillState:
         """Index all that lies behind the last watermark; returns how far that got."""

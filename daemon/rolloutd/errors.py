@@ -1,5 +1,7 @@
 """Errors that end a command, each with the exit code that the contract promises."""
 
+from pathlib import Path
+
 
 class RolloutdError(Exception):
     """Failed, in words meant for the user."""
@@ -14,9 +16,16 @@ class BadUsage(RolloutdError):
 
 
 class HomeUnavailable(RolloutdError):
-    """There is nothing to read: no home, or no `sessions/` in it."""
+    """There is nothing to read: no home, or no `sessions/` in it.
+
+    `why` says it without the home's path, which is no log's business.
+    """
 
     exit_code = 69
+
+    def __init__(self, home: Path, why: str) -> None:
+        super().__init__(f"{home}: {why}")
+        self.why = why
 
 
 class DatabaseUnavailable(RolloutdError):

@@ -1,4 +1,4 @@
-"""Which file systems tell of changes."""
+"""What is to be expected of file systems: events of changes, and one device each."""
 
 import re
 from collections import defaultdict
@@ -34,17 +34,28 @@ _WITHOUT_EVENTS = frozenset(
         "vmhgfs",
     }
 )
+# A file says that it is on one of the layers below, and its directory that it is on none.
+_OF_LAYERS = frozenset({"aufs", "fuse.unionfs", "overlay"})
 _MOUNTS = Path("/proc/self/mountinfo")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def has_events(path: Path) -> bool:
     """Whether events are to be expected in all of `path`; assumed where the system is silent."""
+    return _WITHOUT_EVENTS.isdisjoint(_kinds_now_at(path))
+
+
+def mixes_devices(path: Path) -> bool:
+    """Whether files there may be on other devices than their directories."""
+    return not _OF_LAYERS.isdisjoint(_kinds_now_at(path))
+
+
+def _kinds_now_at(path: Path) -> set[str]:
     try:
         mounts = _MOUNTS.read_text(errors="surrogateescape")
     except OSError:
-        return True
-    return _WITHOUT_EVENTS.isdisjoint(kinds_at(path.resolve(), mounts))
+        return set()
+    return kinds_at(path.resolve(), mounts)
 
 
 class _Mount(NamedTuple):

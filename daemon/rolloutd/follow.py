@@ -1,7 +1,6 @@
 """Following: from hints to rows, within a lease."""
 
 import logging
-import os
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from rolloutd.refresh import Refresh
 from rolloutd.rollout.discovery import Candidate, walk
 from rolloutd.rollout.session_index import FILE_NAME, read_session_names
 from rolloutd.rollout.whereabouts import forms_of, plain_of, visible
+from rolloutd.sight import Sight
 from rolloutd.stamp import Stamp, stamp_of
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import Lease
@@ -79,7 +79,8 @@ class Follower:
             # What is missing may have become one of the heavy files.
             done.heavy = [*done.heavy, *refreshed.missing]
         else:
-            done.gone = len(self._refresh.drop(lease, refreshed.missing, self._has_root))
+            covers = Sight(self._home).covers
+            done.gone = len(self._refresh.drop(lease, refreshed.missing, covers))
         return done
 
     def follow_names(self, lease: Lease) -> None:
@@ -88,7 +89,7 @@ class Follower:
         Where the home is away, as one that is not mounted, names are kept with the rows.
         """
         stamp = stamp_of(self._home / FILE_NAME)
-        if stamp is None and not self._has_root("sessions"):
+        if stamp is None and not (self._home / "sessions").is_dir():
             self._names = "unknown"
             return
         try:
@@ -146,10 +147,6 @@ class Follower:
             else:
                 absent += rest
         return present, hidden, absent
-
-    def _has_root(self, path: str) -> bool:
-        # As far as can be seen: of what is closed to us, nothing is gone.
-        return os.path.isdir(self._home / path.split("/", 1)[0])  # noqa: PTH112
 
 
 def _topmost(directories: Collection[str]) -> Iterator[str]:

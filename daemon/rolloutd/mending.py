@@ -7,7 +7,6 @@ mark is one short transaction that takes nothing from the holder; a reading that
 before may write over it, and then the next question finds the row wrong again.
 """
 
-import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from rolloutd.indexer import Indexer
 from rolloutd.refresh import Refresh
 from rolloutd.rollout.discovery import Candidate
 from rolloutd.rollout.whereabouts import forms_of, look_around, plain_of
+from rolloutd.sight import Sight
 from rolloutd.state import rollouts, tally
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import binding_of, refuse_other_home
@@ -80,7 +80,7 @@ class Mending:
             rollouts.distrust(connection, present)
         refresh = Refresh(self._database, self._home, indexer, self._batches)
         done = refresh.index(lease, refresh.choose(present, (), light=False), absent)
-        refresh.drop(lease, done.missing, self._has_root)
+        refresh.drop(lease, done.missing, Sight(self._home).covers)
         with lease.transaction() as connection:
             # Also what no file speaks of, or was written past the files.
             indexer.merge_threads(connection, thread_ids)
@@ -101,6 +101,3 @@ class Mending:
             present |= found
             absent += [path for path in forms_of(plain) if path not in found]
         return present, absent
-
-    def _has_root(self, path: str) -> bool:
-        return os.path.isdir(self._home / path.split("/", 1)[0])  # noqa: PTH112

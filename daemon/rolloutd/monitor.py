@@ -143,7 +143,7 @@ class Monitor:
                 report = backfill.run()
             except HomeUnavailable as error:
                 pool.end()
-                self._wait("home", str(error))
+                self._wait("home", error.why)
                 self._mailbox.wait(_WAIT_SECONDS)
             except WorkHeld:
                 pass  # `wait` has said so.

@@ -7,8 +7,9 @@ from pathlib import Path
 from rolloutd.meter import Meter
 from rolloutd.rollout.discovery import Discovery, discover
 from rolloutd.rollout.names import ARCHIVE
+from rolloutd.sight import HIDDEN, is_hidden
 from rolloutd.state.database import StateDatabase
-from rolloutd.state.rollouts import has_rows_below
+from rolloutd.state.rollouts import any_below
 from rolloutd.telling import Progress
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class Presence:
                 problem = "there is no sessions/ in the home"
             elif "sessions" in discovery.unlisted:
                 problem = "sessions/ cannot be listed"
+            elif self._is_hidden(discovery, "sessions"):
+                problem = f"sessions/ {HIDDEN}"
         if problem is not None or (discovery is not None and discovery.unlisted):
             self._meter.failed("discover")
         if problem is not None and not self.is_missing:
@@ -52,17 +55,24 @@ class Presence:
         return discovery
 
     def _look_for_the_archive(self, discovery: Discovery) -> None:
+        is_there = ARCHIVE in discovery.roots
         # A home may well have none, but then there are no rows of it.
-        is_missing = False
-        if ARCHIVE not in discovery.roots:
-            with self._database.reading() as connection:
-                is_missing = has_rows_below(connection, ARCHIVE)
+        is_missing = self._is_hidden(discovery, ARCHIVE) if is_there else self._has_rows(ARCHIVE)
         if is_missing and not self._is_archive_missing:
             _log.warning(
-                "there is no %s/ any more; its rows are kept until it is there again "
+                "%s/ %s; its rows are kept until it is there again "
                 "(`rolloutd backfill --rebuild` drops them, while no daemon runs)",
                 ARCHIVE,
+                HIDDEN if is_there else "is not there any more",
             )
         elif self._is_archive_missing and not is_missing:
             _log.info("%s/ is there again", ARCHIVE)
         self._is_archive_missing = is_missing
+
+    def _is_hidden(self, discovery: Discovery, root: str) -> bool:
+        with self._database.reading() as connection:
+            return is_hidden(connection, discovery, root)
+
+    def _has_rows(self, root: str) -> bool:
+        with self._database.reading() as connection:
+            return any_below(connection, root) is not None

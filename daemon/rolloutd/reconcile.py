@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rolloutd.batches import Batches, Observer
-from rolloutd.errors import HomeUnavailable
 from rolloutd.indexer import Indexer
 from rolloutd.meter import UNMETERED, Drift, Meter
 from rolloutd.records import PARSER_VERSION
 from rolloutd.refresh import Chosen, Refresh
-from rolloutd.rollout.discovery import Discovery, discover
+from rolloutd.rollout.discovery import Discovery
+from rolloutd.sight import Sight
 from rolloutd.staleness import has_changed, is_only_outdated, offset_of
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
@@ -49,12 +48,18 @@ class Reconcile:
         self._meter = meter
 
     def run(
-        self, lease: Lease, discovery: Discovery, *, leaves_outdated: bool = False
+        self,
+        lease: Lease,
+        discovery: Discovery,
+        *,
+        leaves_outdated: bool = False,
+        keeps_hidden: bool = True,
     ) -> Reconciled:
         """Index what is new or has changed, then drop what is gone.
 
         In this order, so that a thread whose file has moved is never absent in between. What
-        another version has read is read again, unless that is left for later.
+        another version has read is read again, unless that is left for later. Rows of what is
+        out of sight (see `Sight`) go only if it does not `keeps_hidden`.
 
         Raises:
             Stopped, LeaseLost: see `Batches.read`, `Lease.transaction`.
@@ -64,11 +69,13 @@ class Reconcile:
         offsets: dict[str, int] = {}
         drift: dict[str, Drift] = {}
         absent = []
+        covers = _covers(discovery, keeps_hidden=keeps_hidden)
         with self._database.reading() as connection:
             for path, row in rollouts.seen_unless(connection, unlike):
                 candidate = there.get(path)
                 if candidate is None:
-                    absent.append(path)
+                    if covers(path, row.device):
+                        absent.append(path)
                 elif has_changed(candidate, row) and not (
                     leaves_outdated and is_only_outdated(candidate, row)
                 ):
@@ -84,27 +91,19 @@ class Reconcile:
         if changed:
             self._observer.expect(len(changed), unread)
         refresh = Refresh(self._database, discovery.home, self._indexer, self._batches, self._meter)
-        done = refresh.index(lease, Chosen(changed, unread), filter(discovery.covers, absent))
-        gone = refresh.drop(lease, done.missing, discovery.still_there().covers)
+        done = refresh.index(lease, Chosen(changed, unread), absent)
+        covers = _covers(discovery.still_there(), keeps_hidden=keeps_hidden)
+        gone = refresh.drop(lease, done.missing, covers)
         drift |= dict.fromkeys(gone, "gone")
         count = len(discovery.candidates)
         return Reconciled(count, len(changed), done.threads, len(gone), drift)
 
 
-def discover_all(home: Path, looking: Callable[[], None]) -> Discovery:
-    """Every rollout of a home that is there; `looking` as for `discover`.
+def _covers(discovery: Discovery, *, keeps_hidden: bool) -> Callable[[str, int | None], bool]:
+    """Whether a file is gone that was not found, by its watermark and the device it was on."""
+    sight = Sight(discovery.home)
 
-    Raises:
-        HomeUnavailable: it is not, or has no `sessions/` that can be listed.
-    """
-    try:
-        discovery = discover(home, looking)
-    except OSError as error:
-        raise HomeUnavailable(f"{home}: {error.strerror}") from error
-    if not discovery.roots and not home.is_dir():
-        raise HomeUnavailable(f"{home}: no such Codex home")
-    if "sessions" not in discovery.roots:
-        raise HomeUnavailable(f"{home}: there is no sessions/ in it")
-    if "sessions" in discovery.unlisted:
-        raise HomeUnavailable(f"{home}: sessions/ cannot be listed")
-    return discovery
+    def covers(path: str, device: int | None) -> bool:
+        return discovery.covers(path) and not (keeps_hidden and sight.hides(path, device))
+
+    return covers

@@ -123,18 +123,21 @@ class Refresh:
         return done
 
     def drop(
-        self, lease: Lease, missing: Iterable[str], covers: Callable[[str], bool]
+        self, lease: Lease, missing: Iterable[str], covers: Callable[[str, int | None], bool]
     ) -> Sequence[str]:
         """Drop the rows of what is missing, where that means that it is gone; returns theirs.
+
+        Where it does, `covers` tells of a watermark and the device that the file was on.
 
         Raises:
             LeaseLost: see `Lease.transaction`.
         """
-        paths = [path for path in missing if covers(path)]
-        if not paths:
-            return paths
+        missing = list(missing)
+        if not missing:
+            return missing
         with self._database.reading() as connection:
-            gone = [path for path, _ in rollouts.seen(connection, paths)]
+            rows = rollouts.seen(connection, missing)
+            gone = [path for path, row in rows if covers(path, row.device)]
         for start in range(0, len(gone), self._batches.size):
             portion = gone[start : start + self._batches.size]
             with lease.transaction() as connection:

@@ -77,9 +77,9 @@ def _discovered(home: Path) -> Discovery:
     try:
         discovery = discover(home)
     except OSError as error:
-        raise HomeUnavailable(f"{home}: {error.strerror}") from error
+        raise HomeUnavailable(home, str(error.strerror)) from error
     if not discovery.roots:
-        raise HomeUnavailable(f"{home}: neither sessions/ nor archived_sessions/ is there")
+        raise HomeUnavailable(home, "neither sessions/ nor archived_sessions/ is there")
     return discovery
 
 

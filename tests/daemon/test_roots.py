@@ -1,20 +1,23 @@
 """Homes and roots that come, go, are replaced, cannot be read, or flood the watch."""
 
+import json
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.daemon.living import append, living, wait_until_true
+from tests.daemon.living import Daemon, append, living, wait_until_true
+from tests.daemon.mounts import mounted, small_disk
 from tests.daemon.scraping import scrape
 from tests.faults.processes import stat_of
 from tests.metrics.samples import series
 from tests.oracle.cases_build import meta, tokens
-from tests.running import Place, dump, rows, thread_id, wait_until, watermark
+from tests.running import Place, change, dump, rows, thread_id, wait_until, watermark
 from tests.state.test_database import without_privileges
 
 
@@ -60,6 +63,90 @@ def test_a_root_that_goes_away_and_comes_back(place: Place) -> None:
             wait_until_true(place)
         assert daemon.says("its rows are kept") == 2
         daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+def is_missed(daemon: Daemon) -> bool:
+    problem = str(daemon.state and daemon.state.problem)
+    return "sessions/ is empty, on another file system than its rollouts were" in problem
+
+
+def test_a_root_that_an_empty_file_system_hides(place: Place) -> None:
+    for number in range(20):
+        place.thread(number)
+    with (
+        living(place, ROLLOUTD_RECONCILE_SECONDS="1") as daemon,
+        small_disk(place.home / "sessions", 1 << 20),
+    ):
+        wait_until(lambda: is_missed(daemon), "it is missed", 10)
+        append(place.home / "sessions/notes.txt", b"no rollout")
+        daemon.hang_up()
+        daemon.stop()
+        for command in ("backfill", "verify"):
+            done = place.run(command)
+            assert (done.code, done.stdout) == (69, "")
+            assert "sessions/ is empty, on another file system" in done.stderr
+        with living(place, phase="waiting", ROLLOUTD_RECONCILE_SECONDS="1") as another:
+            assert is_missed(another)
+            assert count(place) == 20
+            # With anything in it, it is the one that is used now.
+            place.thread(70)
+            wait_until_true(place)
+            assert count(place) == 1
+            another.stop()
+    with living(place) as daemon:
+        wait_until_true(place)
+        assert count(place) == 20
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+def test_layers_have_devices_of_their_own(place: Place, tmp_path: Path) -> None:
+    """On an overlay, as in a container, a file is seldom on the device of its directory."""
+    layers = tmp_path / "layers"
+    layers.mkdir()
+    with small_disk(layers, 1 << 20):
+        for name in ("below", "above", "work"):
+            (layers / name).mkdir()
+        options = f"lowerdir={layers}/below,upperdir={layers}/above,workdir={layers}/work"
+        with mounted(place.home / "sessions", "-t", "overlay", "-o", options, "layers"):
+            place.thread(1)
+            place.index()
+            # A device that is no file system's: as the kernel tells of a file below.
+            change(place.database, "UPDATE rollouts SET device = device + 1")
+            (place.home / watermark(1)).unlink()
+            place.index()
+            assert count(place) == 0
+
+
+def test_disks_that_go_away_while_nobody_looks(place: Place) -> None:
+    """Each leaves an empty folder behind: the archive, and a year of the sessions."""
+    of_last_year = "sessions/2025/01/02/rollout-2025-01-02T03-04-05-{}.jsonl"
+    archive, year = place.home / "archived_sessions", place.home / "sessions/2025"
+    for folder in (archive, year):
+        folder.mkdir(parents=True)
+    place.thread(1)
+    with small_disk(archive, 1 << 20), small_disk(year, 1 << 20):
+        for number in range(20, 40):
+            place.thread(number, path=watermark(number, root="archived_sessions"))
+            place.thread(number + 20, path=of_last_year.format(thread_id(number + 20)))
+        place.index()
+        assert count(place) == 41
+    (place.home / watermark(1)).unlink()
+    place.thread(2)
+    with living(place, ROLLOUTD_RECONCILE_SECONDS="1") as daemon:
+        wait_until(lambda: daemon.says("archived_sessions/ is empty") == 1, "it is said", 10)
+        assert count(place) == 41
+        assert rows(place.database, "SELECT count(*) FROM threads WHERE id = ?", thread_id(1)) == [
+            (0,)
+        ]
+        daemon.stop()
+    done = place.run("verify", "--json")
+    assert done.code == 0, done
+    notes = Counter(each["kind"] for each in json.loads(done.stdout)["notes"])
+    assert notes == {"unreachable": 40}
+    assert place.run("backfill", "--rebuild").code == 0
+    assert count(place) == 1
     assert dump(place.database) == place.fresh()
 
 
@@ -193,10 +280,10 @@ def test_an_archive_that_goes_away_is_said_once_and_keeps_its_rows(place: Place)
     with living(place, ROLLOUTD_RECONCILE_SECONDS="1") as daemon:
         wait_until_true(place)
         (place.home / "archived_sessions").rename(place.root / "away")
-        wait_until(lambda: daemon.says("there is no archived_sessions/ any more"), "it is said")
+        wait_until(lambda: daemon.says("archived_sessions/ is not there any more"), "it is said")
         assert rows(place.database, "SELECT id FROM threads WHERE archived") == [(thread_id(70),)]
         (place.root / "away").rename(place.home / "archived_sessions")
         wait_until(lambda: daemon.says("archived_sessions/ is there again"), "it is said")
         wait_until_true(place)
         daemon.stop()
-        assert daemon.says("there is no archived_sessions/ any more") == 1
+        assert daemon.says("archived_sessions/ is not there any more") == 1

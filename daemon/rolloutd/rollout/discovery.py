@@ -75,6 +75,12 @@ class Discovery:
         """The same, with absent roots counted as empty ones."""
         return replace(self, roots=dict.fromkeys(ROOTS, _NOT_THERE) | self.roots)
 
+    def finds_below(self, root: str) -> bool:
+        """Whether there is any candidate below a root."""
+        # They are sorted by it.
+        ends = (*self.candidates[:1], *self.candidates[-1:])
+        return any(each.path.startswith(f"{root}/") for each in ends)
+
     def covers(self, path: str) -> bool:
         """Whether this look would have seen `path`, had it been there.
 

@@ -73,6 +73,11 @@ class Seen(Struct, frozen=True, gc=False):
     error: str | None
     parser_version: int
 
+    @property
+    def device(self) -> int | None:
+        """The one that the file was on."""
+        return None if self.stamp is None else self.stamp.device
+
 
 def upsert_rollouts(connection: Connection, readings: Sequence[Reading]) -> None:
     """Write one row for each reading."""
@@ -162,10 +167,15 @@ def _decoded(text: str) -> Summary | None:
         return None
 
 
-def has_rows_below(connection: Connection, root: str) -> bool:
-    """Whether there are rows of files below a root."""
+def any_below(connection: Connection, root: str) -> tuple[str, int | None] | None:
+    """One of the files below a root that have rows: its watermark, and the device it was on.
+
+    The first that could be opened, if there is one.
+    """
     below = rollouts.c.path.between(f"{root}/", f"{root}0")  # "0" comes behind "/"
-    return connection.execute(select(rollouts.c.path).where(below).limit(1)).first() is not None
+    query = select(rollouts.c.path, rollouts.c.device).where(below)
+    row = connection.execute(query.order_by(rollouts.c.device.is_(None)).limit(1)).first()
+    return None if row is None else (row.path, row.device)
 
 
 def seen(

@@ -10,9 +10,9 @@ from rolloutd.backfill import describe_holder
 from rolloutd.batches import Batches, Observer, Stopped, Terms
 from rolloutd.errors import WorkHeld
 from rolloutd.indexer import Indexer
-from rolloutd.reconcile import discover_all
 from rolloutd.rollout.discovery import Candidate, Discovery
 from rolloutd.rollout.pool import ReaderPool
+from rolloutd.sight import Sight, discover_all
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import binding_of, refuse_other_home
@@ -71,7 +71,7 @@ class Verification:
             Stopped: on request.
         """
         began = time.monotonic()
-        discovery = discover_all(self._home, self._observer.looking)
+        discovery = self._discover()
         self._wait_for_the_backfill()
         self._database.refuse_unsound()
         first = list(self._look(discovery))
@@ -131,9 +131,11 @@ class Verification:
         yield from self._files.compare(candidates, before)
         names = session_names(self._home)
         present = {each.path for each in discovery.candidates}
+        sight = Sight(self._home)
         with self._database.reading() as connection:
-            for path, _ in rollouts.seen(connection):
-                if path not in present and discovery.covers(path):
+            for path, row in rollouts.seen(connection):
+                is_gone = path not in present and discovery.covers(path)
+                if is_gone and not sight.hides(path, row.device):
                     yield Finding(Kind.GONE, path)
             yield from compare_names(connection, names)
 
@@ -145,13 +147,16 @@ class Verification:
         while before:
             self._pause(pause)
             asked = {subject(each): seen[subject(each)] for each in before}
-            found = list(self._look(discover_all(self._home, self._observer.looking), asked))
+            found = list(self._look(self._discover(), asked))
             if time.monotonic() >= deadline or not self._may_be_mended():
                 yield from found
                 return
             # The rest has been found twice, in files that did not change.
             yield from (each for each in found if each.kind not in MENDABLE)
             before, pause = [each for each in found if each.kind in MENDABLE], _STEP_SECONDS
+
+    def _discover(self) -> Discovery:
+        return discover_all(self._home, self._observer.looking, self._database)
 
     def _may_be_mended(self) -> bool:
         with self._database.reading() as connection:

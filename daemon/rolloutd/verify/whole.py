@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from rolloutd.rollout.discovery import Discovery
 from rolloutd.rollout.names import segment_of
 from rolloutd.rollout.session_index import read_session_names
+from rolloutd.sight import Sight
 from rolloutd.state import rollouts, tally
 from rolloutd.state.home import binding_of
 from rolloutd.state.lease import BackfillState, read_state
@@ -87,6 +88,9 @@ def notes(connection: Connection, discovery: Discovery) -> Iterator[Finding]:
         segments = [segment_of(path) for path in paths]
         if len(set(segments)) < len(segments):
             yield Finding(Kind.DUPLICATE, thread_id=thread_id, paths=tuple(paths))
-    for path, _ in rollouts.seen(connection):
-        if not discovery.covers(path):
+    sight = Sight(discovery.home)
+    present = {each.path for each in discovery.candidates}
+    for path, row in rollouts.seen(connection):
+        is_hidden = path not in present and sight.hides(path, row.device)
+        if is_hidden or not discovery.covers(path):
             yield Finding(Kind.UNREACHABLE, path)

@@ -39,7 +39,7 @@ FLOORS = (
         "rolloutd.events",
         "rolloutd.staleness",
     ),
-    ("rolloutd.upkeep", "rolloutd.sight"),
+    ("rolloutd.upkeep", "rolloutd.sight", "rolloutd.agreement"),
     ("rolloutd.refresh", "rolloutd.watch", "rolloutd.drift", "rolloutd.telling"),
     ("rolloutd.reconcile", "rolloutd.lag", "rolloutd.presence"),
     ("rolloutd.follow", "rolloutd.scratch", "rolloutd.search"),

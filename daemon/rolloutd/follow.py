@@ -1,6 +1,7 @@
 """Following: from hints to rows, within a lease."""
 
 import logging
+import os
 import stat
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,8 @@ class Follower:
         Where the home is away, as one that is not mounted, names are kept with the rows.
         """
         stamp = stamp_of(self._home / FILE_NAME)
-        if stamp is None and not (self._home / "sessions").is_dir():
+        # As far as can be seen: of what is closed to us, nothing is gone.
+        if stamp is None and not os.path.isdir(self._home / "sessions"):  # noqa: PTH112
             self._names = "unknown"
             return
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from rolloutd.agreement import Agreement
 from rolloutd.batches import Batches, Observer, Stopped, Terms
 from rolloutd.drift import Drifts
 from rolloutd.follow import Followed, Follower
@@ -101,7 +102,8 @@ class Steady:
         # written since.
         self._was_true = True
         self._true_of: tuple[int, int] | None = None
-        self._changes = -1
+        self._changes = database.foreign_changes()
+        self._is_doubtful = False
         self._quick_looks = 0
 
     def run(self) -> None:
@@ -153,6 +155,10 @@ class Steady:
     def _turn_meanwhile(self) -> None:
         if self._mailbox.waiting():
             self._turn(0)
+
+    def _turn_amid(self) -> None:
+        self._observer.looking()
+        self._turn_meanwhile()
 
     def _account(self, followed: Followed) -> None:
         self._wants_reconcile |= followed.obscure
@@ -213,14 +219,18 @@ class Steady:
     def _compare_everything(self, began: float, *, is_periodic: bool) -> None:
         self._was_true = False
         changes = self._database.foreign_changes()
-        # Whoever else has written may have written over the progress, too.
-        self._is_dirty |= changes != self._changes
+        # Whoever else has written may have written over anything.
+        self._is_doubtful |= changes != self._changes
+        self._is_dirty |= self._is_doubtful
         self._changes = changes
         discovery = self._presence.discover(self._observer.looking)
         if discovery is not None:
             with self._long():
                 done = self._reconcile.run(self._lease, discovery)
             self._was_true = not (done.read or done.removed)
+            if self._is_doubtful:
+                Agreement(self._database, self._indexer, self._turn_amid).restore(self._lease)
+                self._is_doubtful = False
             self._is_dirty |= bool(done.upserted or done.removed)
             if is_periodic and done.drift:
                 self._mailbox.doubt()
@@ -232,7 +242,7 @@ class Steady:
     def _take_nothing_on_trust(self) -> None:
         """Somebody has asked: what no event or stamp would show is made true as well."""
         self._is_urgent = False
-        self._is_dirty = True
+        self._is_doubtful = True
         self._database.refuse_unsound()
         self._follower.follow_names(self._lease)
         self._indexer.forget()

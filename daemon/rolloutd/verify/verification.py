@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from rolloutd.agreement import Agreement
 from rolloutd.backfill import describe_holder
 from rolloutd.batches import Batches, Observer, Stopped, Terms
 from rolloutd.errors import WorkHeld
@@ -19,7 +20,6 @@ from rolloutd.state.home import binding_of, refuse_other_home
 from rolloutd.state.lease import read_state
 from rolloutd.verify.files import Files
 from rolloutd.verify.findings import MENDABLE, Finding, Kind, Verdict, subject
-from rolloutd.verify.threads import Threads
 from rolloutd.verify.whole import (
     compare_home,
     compare_names,
@@ -78,8 +78,10 @@ class Verification:
         drift = list(self._settled(first))
         with self._database.reading() as connection:
             indexer = self._indexer(connection)
-        threads = Threads(self._database, indexer, self._stopping)
-        drift += threads.compare()
+        agreement = Agreement(self._database, indexer, self._refuse_to_go_on)
+        for thread_id, paths, where in agreement.disagreements():
+            kind = Kind.MISMATCHED if paths else Kind.STRAY
+            drift.append(Finding(kind, thread_id=thread_id, paths=paths, detail=where))
         with self._database.reading() as connection:
             drift += compare_home(connection, str(self._home), self._provider)
             drift += compare_state(connection)
@@ -88,7 +90,7 @@ class Verification:
         return Verdict(
             deep=self._deep,
             files=len(discovery.candidates),
-            threads=threads.count,
+            threads=agreement.threads,
             bytes=self._batches.taken,
             seconds=time.monotonic() - began,
             drift=tuple(sorted(drift, key=_order)),
@@ -169,12 +171,16 @@ class Verification:
 
     def _pause(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while not self._stopping():
+        while True:
+            self._refuse_to_go_on()
             left = deadline - time.monotonic()
             if left <= 0:
                 return
             time.sleep(min(left, _POLL_SECONDS))
-        raise Stopped
+
+    def _refuse_to_go_on(self) -> None:
+        if self._stopping():
+            raise Stopped
 
 
 def _order(finding: Finding) -> tuple[int, str, str]:

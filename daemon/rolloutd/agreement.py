@@ -4,43 +4,55 @@ Each portion of them is one consistent look at the database, in which a thread a
 written together: what differs there is drift, whoever works meanwhile.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from rolloutd.batches import Stopped
 from rolloutd.indexer import Indexer
 from rolloutd.records import ThreadRecord
 from rolloutd.state.database import StateDatabase
+from rolloutd.state.lease import Lease
 from rolloutd.state.stored import StoredThread, Values, stored_threads, thread_ids_after
 from rolloutd.state.threads import edge_row, thread_row, tool_rows
-from rolloutd.verify.findings import Finding, Kind
+from rolloutd.wording import counted
+
+_log = logging.getLogger(__name__)
 
 _IDS_AT_ONCE = 200
 
 
-class Threads:
-    """Compares every thread; `count` says how many there were."""
+class Disagreement(NamedTuple):
+    """A thread that says other than its files, in these columns or tables.
+
+    Or one of no file, in these tables.
+    """
+
+    thread_id: str
+    paths: tuple[str, ...]
+    where: str
+
+
+class Agreement:
+    """Compares every thread; `threads` says how many there were.
+
+    `between` is called before each portion of them, and may raise.
+    """
 
     def __init__(
-        self, database: StateDatabase, indexer: Indexer, stopping: Callable[[], bool]
+        self, database: StateDatabase, indexer: Indexer, between: Callable[[], None]
     ) -> None:
-        self.count = 0
+        self.threads = 0
         self._database = database
         self._indexer = indexer
-        self._stopping = stopping
+        self._between = between
 
-    def compare(self) -> Iterator[Finding]:
-        """What differs, in the order of the ids.
-
-        Raises:
-            Stopped: on request.
-        """
+    def disagreements(self) -> Iterator[Disagreement]:
+        """What differs, in the order of the ids."""
         after = None
         while True:
-            if self._stopping():
-                raise Stopped
+            self._between()
             with self._database.reading() as connection:
                 ids = thread_ids_after(connection, after, _IDS_AT_ONCE)
                 found = list(self._compare(connection, ids))
@@ -49,24 +61,33 @@ class Threads:
                 return
             after = ids[-1]
 
-    def _compare(self, connection: Connection, ids: Sequence[str]) -> Iterator[Finding]:
+    def restore(self, lease: Lease) -> None:
+        """Merge again what differs.
+
+        Raises:
+            LeaseLost: see `Lease.transaction`.
+        """
+        self._indexer.forget()
+        wrong = [each.thread_id for each in self.disagreements()]
+        for start in range(0, len(wrong), _IDS_AT_ONCE):
+            with lease.transaction() as connection:
+                self._indexer.merge_threads(connection, wrong[start : start + _IDS_AT_ONCE])
+        if wrong:
+            _log.warning("somebody else has changed %s: put right", counted(len(wrong), "thread"))
+
+    def _compare(self, connection: Connection, ids: Sequence[str]) -> Iterator[Disagreement]:
         stored = stored_threads(connection, ids)
         records, gone = self._indexer.merged(connection, ids)
         merged = {record.id: record for record in records}
         for thread_id in ids:
             thread = stored[thread_id]
-            self.count += bool(thread.paths)
+            self.threads += bool(thread.paths)
             if thread_id in gone:
-                yield Finding(Kind.STRAY, thread_id=thread_id, detail=", ".join(_tables(thread)))
+                yield Disagreement(thread_id, (), ", ".join(_tables(thread)))
             elif thread_id in merged:
                 wrong = ", ".join(_differences(merged[thread_id], thread))
                 if wrong:
-                    yield Finding(
-                        Kind.MISMATCHED,
-                        thread_id=thread_id,
-                        paths=tuple(thread.paths),
-                        detail=wrong,
-                    )
+                    yield Disagreement(thread_id, tuple(thread.paths), wrong)
 
 
 def _tables(thread: StoredThread) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from rolloutd.errors import ConfigurationError
 from rolloutd.places import config_path, units_folder
+from rolloutd.quick_settings import quick_settings
 from rolloutd.settings import (
     Settings,
     environment_in_force,
@@ -246,14 +247,38 @@ def test_what_another_process_has_to_be_told(user: Path, monkeypatch: pytest.Mon
     assert load() == before
 
 
-def test_a_database_s_path_has_no_way_back(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """systemd ignores a path with `..` in it, and the service could not write there."""
+@pytest.mark.parametrize(
+    "given", ["link/../state.sqlite", "folder/state.sqlite", "file.sqlite", "dangling.sqlite"]
+)
+def test_a_database_is_where_its_file_is(
+    user: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """systemd ignores a path with `..` in it; and SQLite's log is where links end."""
     (user / "there" / "deep").mkdir(parents=True)
     (user / "link").symlink_to("there/deep")
+    (user / "folder").symlink_to("there")
+    (user / "there" / "state.sqlite").touch()
+    (user / "file.sqlite").symlink_to("folder/state.sqlite")
+    (user / "dangling.sqlite").symlink_to("not/there.sqlite")
+    whole = user / ("not/there.sqlite" if given.startswith("d") else "there/state.sqlite")
     monkeypatch.chdir(user)
-    whole = str(user / "there" / "state.sqlite")
-    assert str(load(database="link/../state.sqlite").database) == whole
-    assert environment_in_force({"database": "link/../state.sqlite"})["ROLLOUTD_DATABASE"] == whole
+    assert load(database=given).database == whole
+    assert environment_in_force({"database": given})["ROLLOUTD_DATABASE"] == str(whole)
+    quick = quick_settings({"database": given})
+    assert quick is not None
+    assert quick.database == whole
+
+
+def test_the_default_database_is_where_links_lead(
+    user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (user / "state").symlink_to("real")
+    monkeypatch.setenv("XDG_STATE_HOME", str(user / "state"))
+    whole = user / "real/rolloutd/state.sqlite"
+    assert load().database == whole
+    quick = quick_settings({})
+    assert quick is not None
+    assert quick.database == whole
 
 
 def test_a_link_to_the_home_stays_one(user: Path) -> None:

@@ -77,7 +77,8 @@ async def _serve(settings: Settings, instance: Instance, notifier: Notifier) -> 
     condition.tell(now=True)
     supervised = Supervised(notifier)
     _log.info("rolloutd %s, process %d", __version__, os.getpid())
-    with heard(_asking(mailbox, supervised)):
+    loop = asyncio.get_running_loop()
+    with heard(loop, _asking(loop, mailbox, supervised)):
         async with anyio.create_task_group() as group:
             if notifier.has_listener:
                 group.start_soon(_report, supervised, condition, name="report")
@@ -102,9 +103,10 @@ async def _serve(settings: Settings, instance: Instance, notifier: Notifier) -> 
     _log.info("stopped")
 
 
-def _asking(mailbox: Mailbox, supervised: Supervised) -> Callable[[int], None]:
+def _asking(
+    loop: asyncio.AbstractEventLoop, mailbox: Mailbox, supervised: Supervised
+) -> Callable[[int], None]:
     """Hears signals; what they ask for is done by the event loop, between two of its steps."""
-    loop = asyncio.get_running_loop()
 
     def ask(number: int) -> None:
         if number == signal.SIGHUP:

@@ -60,16 +60,16 @@ def resolved_home(path: Path) -> Path:
     return _resolved(expanded(path))
 
 
-def absolute_database(path: Path) -> Path:
-    """The path of the database in full; without `..`, which systemd ignores a path for.
+def resolved_database(path: Path) -> Path:
+    """The path of the database's file itself.
+
+    Beside that is where SQLite has its log, whatever links lead there, and where a service has to
+    be let write; and there is one lock for one file.
 
     Raises:
         ValueError: it begins with `~nobody`, or its links lead to themselves.
     """
-    full = expanded(path).absolute()
-    resolved = _resolved(full.parent)
-    _resolved(full)
-    return resolved / full.name if ".." in full.parts else full
+    return _resolved(expanded(path))
 
 
 def utf8(path: Path) -> Path:

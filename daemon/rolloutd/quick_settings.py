@@ -17,11 +17,11 @@ from typing import Any
 from rolloutd.places import (
     ENV_PREFIX,
     Places,
-    absolute_database,
     config_path,
     default_database,
     default_home,
     refuse_inside,
+    resolved_database,
     resolved_home,
     utf8,
 )
@@ -83,7 +83,7 @@ def quick_settings(overrides: Mapping[str, Any]) -> QuickSettings | None:
             return None
         home, database = given.get("codex_home"), given.get("database")
         home = default_home() if home is None else resolved_home(Path(home))
-        database = default_database() if database is None else absolute_database(Path(database))
+        database = resolved_database(default_database() if database is None else Path(database))
         refuse_inside(utf8(database), utf8(home))
     except (_Doubtful, OSError, ValueError):
         return None

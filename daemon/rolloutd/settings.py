@@ -25,13 +25,13 @@ from rolloutd.errors import ConfigurationError
 from rolloutd.places import (
     DEFAULT_PROVIDER,
     ENV_PREFIX,
-    absolute_database,
     codex_provider,
     config_path,
     default_database,
     default_home,
     expanded,
     refuse_inside,
+    resolved_database,
     resolved_home,
     utf8,
 )
@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     @field_validator("database")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
-        return absolute_database(path)
+        return resolved_database(path)
 
     @field_validator("codex_home", "database")
     @classmethod
@@ -197,7 +197,7 @@ def environment_in_force(overrides: Mapping[str, Any]) -> dict[str, str]:
     if "codex_home" in given:
         given["codex_home"] = expanded(Path(given["codex_home"])).absolute()
     if "database" in given:
-        given["database"] = absolute_database(Path(given["database"]))
+        given["database"] = resolved_database(Path(given["database"]))
     found = {ENV_PREFIX + key.upper(): str(value) for key, value in given.items()}
     return found | {name: os.environ[name] for name in _FOLDERS if os.environ.get(name)}
 

@@ -1,12 +1,15 @@
 """SIGTERM, SIGINT and SIGHUP, from the first moment of the daemon's program to its last."""
 
-import asyncio
 import os
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # The program's first moments are not to be spent on it.
+    from asyncio import AbstractEventLoop
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
 
@@ -26,12 +29,12 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def heard(hear: Callable[[int], None]) -> Iterator[None]:
+def heard(loop: "AbstractEventLoop", hear: Callable[[int], None]) -> Iterator[None]:
     """Meanwhile, signals are passed on; afterwards none can disturb an end that has begun.
 
-    `hear` is called between any two steps of the main thread, which runs an event loop.
+    `hear` is called between any two steps of the main thread, which runs the loop.
     """
-    with _woken_by_signals():
+    with _woken_by_signals(loop):
         for number in (*_STOP, signal.SIGHUP):
             signal.signal(number, lambda number, _frame: hear(number))
         try:
@@ -42,18 +45,18 @@ def heard(hear: Callable[[int], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _woken_by_signals() -> Iterator[None]:
+def _woken_by_signals(loop: "AbstractEventLoop") -> Iterator[None]:
     # The kernel gives a signal to any thread when the main one has another to deal with already;
     # that would sleep on (signal.set_wakeup_fd).
-    loop = asyncio.get_running_loop()
-    read, write = socket.socketpair()
-    with read, write:
-        read.setblocking(False)
-        write.setblocking(False)
-        loop.add_reader(read, read.recv, 4096)
-        before = signal.set_wakeup_fd(write.fileno(), warn_on_full_buffer=False)
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(before)
-            loop.remove_reader(read)
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    os.set_blocking(write, False)
+    loop.add_reader(read, os.read, read, 4096)
+    before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        loop.remove_reader(read)
+        os.close(read)
+        os.close(write)

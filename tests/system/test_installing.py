@@ -75,6 +75,43 @@ def test_install_status_uninstall(service: Service) -> None:
     assert "not installed" in again.stdout
 
 
+def test_a_unit_that_was_deleted_by_hand(service: Service) -> None:
+    service.install("--now")
+    service.unit.unlink()
+    for reloaded in (False, True):
+        if reloaded:
+            service.systemctl("daemon-reload")
+        told = status(service)
+        assert (told["installed"], told["left_over"], told["active"]) == (False, True, "active")
+        shown = lines(service.rolloutd("service", "status"))
+        assert shown["unit"].startswith(f"{HOME / UNITS / UNIT}, not there any more: ")
+        assert shown["state"].startswith("active (running) for ")
+    done = service.rolloutd("service", "uninstall")
+    assert done.code == 0, done
+    assert "stopped and disabled what was left of it" in done.stdout
+    assert service.properties()["ActiveState"] == "inactive"
+    links = (service.session.home / UNITS).rglob(UNIT)
+    assert list(links) == []
+    assert not status(service)["left_over"]
+    assert "not installed" in service.rolloutd("service", "uninstall").stdout
+
+
+def test_a_database_behind_links(service: Service) -> None:
+    """Of its folder, into another; of its file, into one that the unit would not let it write."""
+    service.thread(1)
+    home, place = service.session.home, service.session.home / service.place
+    for name in ("elsewhere", "deeper"):
+        (place / name).mkdir()
+    (place / "state").symlink_to("elsewhere")
+    (place / "elsewhere/state.sqlite").symlink_to("../deeper/index.sqlite")
+    service.session.own(home / service.place)
+    assert "runs: following 1 rollouts" in service.install("--now")
+    assert status(service)["database"] == str(HOME / service.place / "deeper/index.sqlite")
+    assert sorted(each.name for each in (place / "elsewhere").iterdir()) == ["state.sqlite"]
+    again = service.rolloutd("backfill", "--wait-seconds", "0")
+    assert again.code == 75, again
+
+
 def test_lingering_is_not_advertised_to_who_has_it(service: Service) -> None:
     lingers = Path(f"/proc/{service.session.pid}/root/var/lib/systemd/linger/ada")
     service.session.run_as_root("mount", "-t", "tmpfs", "tmpfs", "/var/lib/systemd")
@@ -157,12 +194,14 @@ def test_a_drop_in_is_kept_and_shown(service: Service) -> None:
 
 
 def test_dry_run_prints_and_does_nothing(service: Service) -> None:
-    text = service.install("--dry-run")
+    # A line ends where systemd has it end, and nowhere else.
+    odd = {"ROLLOUTD_MODEL_PROVIDER": "a\u2028b", "LANG": "C.UTF-8"}
+    text = service.install("--dry-run", **odd)
     assert not service.unit.exists()
-    service.install()
+    service.install(**odd)
     assert service.unit.read_text() == text
     # Where there is no manager, too.
-    done = service.rolloutd("service", "install", "--dry-run", XDG_RUNTIME_DIR="/nowhere")
+    done = service.rolloutd("service", "install", "--dry-run", XDG_RUNTIME_DIR="/nowhere", **odd)
     assert (done.code, done.stdout) == (0, text)
 
 

@@ -98,6 +98,15 @@ def test_what_lies_below_tmp_is_not_hidden(changes: dict[str, Any]) -> None:
     assert assigned(text, "ReadOnlyPaths") == ["-/tmp/codex"] * is_below
 
 
+@pytest.mark.parametrize("which", ["codex_home", "database"])
+def test_what_leads_below_tmp_is_not_hidden(tmp_path: Path, which: str) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("/tmp/there")
+    changes: dict[str, Any] = {which: link / "state.sqlite"}
+    text = render(replace(ADA, **changes))
+    assert assigned(text, "PrivateTmp") == ["no"]
+
+
 def test_a_codex_home_beside_the_database_is_not_writable() -> None:
     text = render(replace(ADA, database=Path("/home/ada/state.sqlite")))
     assert assigned(text, "ReadWritePaths") == ["/home/ada"]

@@ -74,7 +74,7 @@ def install(
     has_namespaces = version is None or systemctl.has_namespaces()
     text = _unit(settings, overrides, version, has_namespaces=has_namespaces)
     if dry_run:
-        print_lines(text.splitlines())
+        print_lines(text.removesuffix("\n").split("\n"))
         return
     found = _service()
     saved = found.write(text, force=force)
@@ -94,10 +94,11 @@ def install(
 def uninstall(*, force: Force = False) -> None:
     """Stop the service and remove its unit; the database stays."""
     found = _service()
-    there = found.file()
+    there, is_left_over = found.file(), found.is_left_over()
     saved = found.remove(force=force)
     if there is None:
-        print_lines([f"not installed: there is no {found.path}"])
+        said = f"there was no {found.path} any more: stopped and disabled what was left of it"
+        print_lines([said if is_left_over else f"not installed: there is no {found.path}"])
         return
     if saved is not None:
         print_lines([f"moved to {saved}: the unit that was there"])

@@ -30,6 +30,7 @@ def _document() -> dict[str, Any]:
     return {
         "unit": str(service.path),
         "installed": file is not None,
+        "left_over": service.is_left_over(),
         "edited": file is not None and file.version is None,
         "outdated": file is not None and file.version not in (None, __version__),
         "drop_ins": state.drop_ins.split(),
@@ -54,11 +55,12 @@ def _document() -> dict[str, Any]:
 def _lines(document: dict[str, Any], now: float) -> list[str]:
     from rolloutd.wording import age_text, printable, size_text
 
-    if not document["installed"]:
+    if not document["installed"] and not document["left_over"]:
         return [f"not installed: there is no {document['unit']}"]
     notes = [
         note
         for key, note in (
+            ("left_over", "not there any more: `rolloutd service install` writes it anew"),
             ("edited", "edited since it was installed"),
             ("outdated", "of another version: install again"),
             ("needs_reload", "not what systemd has read: systemctl --user daemon-reload"),

@@ -68,6 +68,11 @@ class Service:
         """How the service is."""
         return self._systemctl.state(NAME)
 
+    def is_left_over(self) -> bool:
+        """Whether the manager runs it, or would start it, though its file is not there."""
+        state = self.state().active
+        return self.file() is None and (state != "inactive" or any(self._dangling_links()))
+
     def write(self, text: str, *, force: bool) -> Path | None:
         """Put the unit there, and have the manager read and enable it.
 
@@ -146,10 +151,17 @@ class Service:
         if there is not None and there.version is None:
             saved = self._move_aside(force=True)
         self.path.unlink(missing_ok=True)
+        for link in self._dangling_links():
+            link.unlink()
         self._systemctl.ask("daemon-reload")
         if self.state().active == "failed":
             self._systemctl.ask("reset-failed", NAME)
         return saved
+
+    def _dangling_links(self) -> list[Path]:
+        """By which it was enabled, where its file is gone."""
+        links = self.path.parent.glob(f"*.wants/{self.path.name}")
+        return [link for link in links if link.is_symlink() and not link.exists()]
 
     def _stop(self) -> None:
         self._systemctl.ask("stop", "--no-block", NAME)

@@ -84,7 +84,9 @@ def _values(installation: Installation) -> dict[str, list[str]]:
     folder = installation.database.parent
     home = installation.codex_home
     needed = (installation.python, *installation.program, home, folder)
-    is_hidden = any(path.is_relative_to(shared) for path in needed for shared in _SHARED_FOLDERS)
+    # A link is of no use where what it leads to is hidden.
+    ends = (*needed, *(path.resolve() for path in needed))
+    is_hidden = any(path.is_relative_to(shared) for path in ends for shared in _SHARED_FOLDERS)
     writable = (folder, *(_SHARED_FOLDERS if is_hidden else ()))  # SQLite may need temporary files
     values = {
         "ExecStart": [_line("ExecStart", *_program(installation.python), *_RUN)],
@@ -99,7 +101,7 @@ def _values(installation: Installation) -> dict[str, list[str]]:
         ],
         "PrivateTmp": [f"PrivateTmp={'no' if is_hidden else 'yes'}"],
     }
-    if any(home.is_relative_to(path) for path in writable):
+    if any(home.resolve().is_relative_to(path) for path in writable):
         values["ReadWritePaths"].append(_line("ReadOnlyPaths", f"-{home}"))
     if installation.systemd is not None and installation.systemd >= _STEPS_SINCE:
         values["RestartSec"] = ["RestartSec=10s", "RestartSteps=6", "RestartMaxDelaySec=5min"]

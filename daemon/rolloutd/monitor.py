@@ -103,6 +103,7 @@ class Monitor:
             self._follow(database, pool, lease)
 
     def _follow(self, database: StateDatabase, pool: ReaderPool, lease: Lease) -> None:
+        self._progress.strangers += 1
         self._well()
         # What a backfill has left in the log would be read through it by every reconcile.
         database.checkpoint()

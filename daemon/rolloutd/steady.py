@@ -104,6 +104,7 @@ class Steady:
         self._true_of: tuple[int, int] | None = None
         self._changes = database.foreign_changes()
         self._is_doubtful = False
+        self._strangers_due = 0.0
         self._quick_looks = 0
 
     def run(self) -> None:
@@ -136,7 +137,7 @@ class Steady:
         hints = self._mailbox.take(min(timeout, _TURN_SECONDS), _FILES_AT_ONCE)
         if self._mailbox.stopping:
             raise Stopped
-        self._database.refuse_other_file()
+        self._look_for_strangers()
         self._drifts.hear(hints)
         if not self._mailbox.waiting():
             self._drifts.settle(time.monotonic())
@@ -151,6 +152,15 @@ class Steady:
         self._wants_reconcile |= hints.everything
         self._is_urgent |= hints.urgent
         self._progress.tell(False)
+
+    def _look_for_strangers(self) -> None:
+        """See that the database is still ours, and who else has written into it."""
+        self._database.refuse_other_file()
+        now = time.monotonic()
+        if now >= self._strangers_due:
+            self._strangers_due = now + _TURN_SECONDS
+            # A question that found a row wrong has marked it, or somebody has meddled with rows.
+            self._wants_reconcile |= self._database.foreign_changes() != self._changes
 
     def _turn_meanwhile(self) -> None:
         if self._mailbox.waiting():
@@ -231,6 +241,7 @@ class Steady:
             if self._is_doubtful:
                 Agreement(self._database, self._indexer, self._turn_amid).restore(self._lease)
                 self._is_doubtful = False
+                self._progress.strangers += 1
             self._is_dirty |= bool(done.upserted or done.removed)
             if is_periodic and done.drift:
                 self._mailbox.doubt()

@@ -20,6 +20,7 @@ class Progress:
             whether it succeeded or not.
         lag: seconds from the last change of a file to its row's commit, in the last batch.
         beats: grows when the work has moved, and only then; what the watchdog is fed with.
+        strangers: grows when somebody else has written, or may have, into the database.
         rollouts: how many files the last reconcile compared.
         total, done, read: files of the pass at hand; how many, and how many bytes, are done.
     """
@@ -33,6 +34,7 @@ class Progress:
     looked: float | None = None
     lag: float | None = None
     beats: int = 0
+    strangers: int = 0
     rollouts: int = 0
     total: int = 0
     done: int = 0

@@ -3,6 +3,7 @@
 import mmap
 import os
 import random
+import signal
 import sqlite3
 import time
 from contextlib import closing
@@ -159,6 +160,36 @@ def test_what_befalls_the_database_is_counted_and_survived(place: Place) -> None
         assert after[series("backfill_rollouts_total", status="upserted")] == 10
         ended = series("backfill_duration_seconds_count", status="success")
         wait_until(lambda: scrape(daemon)[ended] == 2, "the second backfill is told of")
+
+
+def test_what_another_worker_has_done_meanwhile(place: Place) -> None:
+    """It took over the work of one that hung, and gave it back before anybody asked."""
+    place.thread(1)
+    with living(place) as daemon:
+        wait_for_content(daemon)
+        daemon.process.send_signal(signal.SIGSTOP)
+        change(place.database, "UPDATE backfill_state SET lease_expires_at_ms = 0")
+        for number in range(2, 9):
+            place.thread(number)
+        assert place.run("backfill").code == 0
+        daemon.process.send_signal(signal.SIGCONT)
+        wait_until_true(place)
+        wait_for_content(daemon)
+        daemon.stop()
+
+
+def test_what_a_stranger_has_written(place: Place) -> None:
+    place.thread(1)
+    place.thread(2)
+    with living(place) as daemon:
+        before = wait_for_content(daemon)
+        change(place.database, "UPDATE threads SET tokens_used = 77, archived = 1")
+        wait_until_true(place)
+        assert content_of(wait_for_content(daemon)) == content_of(before)
+        change(place.database, "DELETE FROM threads")
+        wait_until_true(place)
+        assert content_of(wait_for_content(daemon)) == content_of(before)
+        daemon.stop()
 
 
 def test_a_lease_that_was_not_given_back_is_a_takeover(place: Place) -> None:

@@ -20,9 +20,10 @@ def register_collectors(
 ) -> None:
     """How the daemon is, what the database holds, and the process's own numbers."""
 
-    def written() -> int | None:
-        # While it follows, it holds the lease, and nobody else writes.
-        return work.committed if condition.progress.phase == "following" else None
+    def written() -> tuple[int, int] | None:
+        # While it follows, it holds the lease, and nobody else is to write.
+        progress = condition.progress
+        return (progress.strangers, work.committed) if progress.phase == "following" else None
 
     registry.register(VitalsCollector(condition, database))
     registry.register(

@@ -30,7 +30,7 @@ _SHARE = 50
 class ContentCollector:
     """Gauges of the content; what cannot be read leaves them as they are.
 
-    `written` says how much this process has written so far, or None while others may write, too:
+    `written` says how much was written so far, in any way, or None while that cannot be told:
     a large database is not counted again because a lease was renewed in it. `failed` is told of
     each look that failed; once `stopping`, looks are cut short.
     """
@@ -39,7 +39,7 @@ class ContentCollector:
         self,
         database: Path,
         *,
-        written: Callable[[], int | None],
+        written: Callable[[], object],
         failed: Callable[[], None],
         stopping: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
@@ -78,7 +78,7 @@ class ContentCollector:
         else:
             self._stamp = stamp if is_all and is_settled(stamp, now) else None
 
-    def _read(self, stamp: Stamp, written: int | None) -> bool:
+    def _read(self, stamp: Stamp, written: object) -> bool:
         """Read what may have changed; false if the counting is put off."""
         file = stamp[0] and stamp[0][:2]
         state = stamp if written is None else (file, written)

@@ -50,7 +50,7 @@ class Condition:
             self._endpoint is not None or not self._has_endpoint,
             self._watcher.armed.is_set(),
             progress.reconciled,
-            progress.reconcile_took,
+            progress.reconcile_takes,
         )
         return why_not_ready(parts, self._reconcile_seconds, time.monotonic())
 

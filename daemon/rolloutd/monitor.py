@@ -104,6 +104,7 @@ class Monitor:
 
     def _follow(self, database: StateDatabase, pool: ReaderPool, lease: Lease) -> None:
         self._progress.strangers += 1
+        self._progress.looking_since = None
         self._well()
         # What a backfill has left in the log would be read through it by every reconcile.
         database.checkpoint()

@@ -26,7 +26,7 @@ class Parts(NamedTuple):
         is_armed: the first watch is armed, or polling has taken its place.
         reconciled: when everything was last compared with success, on the monotonic clock: what
             is asleep does not grow stale.
-        took: how many seconds that took.
+        took: how many seconds that took, or the one at hand has moved for, if that is more.
     """
 
     phase: Phase

@@ -201,7 +201,7 @@ class Steady:
         return self._reconciled + wait - time.monotonic()
 
     def _look_everywhere(self) -> None:
-        began = time.monotonic()
+        began = self._progress.looking_since = time.monotonic()
         self._database.look_anew()
         is_periodic = not self._wants_reconcile and not self._presence.is_missing
         self._wants_reconcile = False
@@ -215,7 +215,7 @@ class Steady:
         else:
             self._compare_everything(began, is_periodic=is_periodic)
             self._true_of, self._quick_looks = state, 0
-        self._progress.looked = began
+        self._progress.looked, self._progress.looking_since = began, None
         self._reconciled = time.monotonic()
         self._took = self._reconciled - began
         self._progress.tell(True)

@@ -122,8 +122,11 @@ class Backfill:
         return report
 
     def _ended(self, work: Work, outcome: Outcome, obtained: float) -> None:
+        seconds = time.monotonic() - obtained
         if work is not Work.RECONCILE:
-            self._meter.backfilled(outcome, time.monotonic() - obtained)
+            self._meter.backfilled(outcome, seconds)
+        elif outcome != "failed":
+            self._meter.reconciled(seconds)
 
     def _obtain(self, *, rebuild: bool) -> tuple[Work, Lease]:
         deadline = time.monotonic() + self._terms.wait_seconds

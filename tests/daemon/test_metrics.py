@@ -202,7 +202,10 @@ def test_a_lease_that_was_not_given_back_is_a_takeover(place: Place) -> None:
         daemon.process.terminate()
         daemon.process.wait(BOUND_SECONDS)
     with living(place) as daemon:
-        assert scrape(daemon)[series("backfill_lease_takeovers_total")] == 0
+        found = scrape(daemon)
+        assert found[series("backfill_lease_takeovers_total")] == 0
+        # The look at everything with which it began.
+        assert found[series("reconcile_duration_seconds_count")] == 1
 
 
 def drift_of(daemon: Daemon) -> dict[str, float]:

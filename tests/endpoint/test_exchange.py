@@ -43,6 +43,13 @@ def test_metrics_as_prometheus_asks_for_them(port: int) -> None:
     assert gzip.decompress(answer.body).endswith(b"# EOF\n")
 
 
+def test_a_header_that_comes_twice_counts_twice(port: int) -> None:
+    accept = ("Accept: text/html", "Accept: application/openmetrics-text;version=1.0.0")
+    for headers in (accept, accept[::-1]):
+        answer = get(port, "/metrics", "GET", *headers)
+        assert "content-type: application/openmetrics-text; version=1.0.0" in answer.head
+
+
 @pytest.mark.parametrize("target", ["/", "/metrics", "/healthz", "/readyz", "/nothing"])
 def test_head_is_get_without_the_body(port: int, target: str) -> None:
     whole, head = get(port, target), get(port, target, "HEAD")

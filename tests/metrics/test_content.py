@@ -200,13 +200,40 @@ def test_only_the_models_that_used_most_have_a_name() -> None:
         "m\n",
         "ünïcödé",
         "a/b/c/d",
+        "C:/Users/ada/secret",
+        "models/private/secret.gguf",
+        "home/ada/secret",
+        "Users/ada/secret",
+        "file:secret",
+        "http:secret",
+        "ada@example.org",
+        "sk-proj-secret",
+        "ghp_secret",
+        "0190d7b2-7e5c-7c3e-8b1a-0123456789ab",
+        "ft:gpt:0190d7b2-7e5c-7c3e-8b1a-0123456789ab",
+        "deadbeefdeadbeefdeadbeefdeadbeef",
     ],
 )
 def test_what_is_no_name_of_a_model_is_not_shown(model: str) -> None:
     assert by_model({model: 3.0, None: 4.0}) == {"other": 3.0, "unknown": 4.0}
 
 
-@pytest.mark.parametrize("model", ["gpt-5.1-codex", "openai/gpt-5", "gpt-oss:20b", "hf.co/a/b@q4"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "gpt-5.1-codex",
+        "openai/gpt-5",
+        "gpt-oss:20b",
+        "hf.co/a/b@q4",
+        "hf.co/bartowski/Llama-3.2-3B-Instruct-GGUF:Q4_K_M",
+        "us.anthropic.claude-3-5-sonnet-20241022-v2:0",
+        "claude-3-5-sonnet-v2@20241022",
+        "deepseek/deepseek-r1:free",
+        "models/gemini-1.5-pro",
+        "qwen2.5-coder-7b-q4.gguf",
+        "o3",
+    ],
+)
 def test_names_of_models(model: str) -> None:
     assert by_model({model: 3.0})[model] == 3
 

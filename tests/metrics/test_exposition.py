@@ -63,6 +63,10 @@ def texts(questions: Questions) -> Exposition:
         "application/openmetrics-text; version=1.x",
         "text/plain;version=;",
         ";=;,,=",
+        "application/openmetrics-text;q=0",
+        "application/openmetrics-text;version=1.0.0;q=0.000",
+        "application/openmetrics-text;q=0.1,text/plain;version=0.0.4",
+        "application/openmetrics-text;q=0.1,*/*;q=0.2",
         "a" * 10_000,
     ],
 )
@@ -72,7 +76,17 @@ async def test_plain_text_for_who_asks_for_nothing_else(texts: Exposition, accep
     assert samples_of(text.body.decode()) == {("asked", ()): 1, ("some_total", ()): 3}
 
 
-@pytest.mark.parametrize("accept", [PROMETHEUS_2, PROMETHEUS_3, "application/openmetrics-text"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        PROMETHEUS_2,
+        PROMETHEUS_3,
+        "application/openmetrics-text",
+        "Application/OpenMetrics-Text ; Q=1.0",
+        "text/plain;q=0.3, application/openmetrics-text;version=1.0.0;q=0.5",
+        "text/html, application/openmetrics-text;q=nonsense",
+    ],
+)
 async def test_openmetrics_for_prometheus(texts: Exposition, accept: str) -> None:
     text = await texts.text(accept, "")
     assert text.content_type == "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -87,6 +101,21 @@ async def test_zipped_if_asked(texts: Exposition) -> None:
     assert samples_of(gzip.decompress(zipped.body).decode()).keys() == (
         samples_of(plain.body.decode()).keys()
     )
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "is_zipped"),
+    [
+        ("gzip", True),
+        ("GZIP;q=0.1", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, identity", False),
+        ("br, gzip;q=0;x=1", False),
+        ("gzipped", False),
+    ],
+)
+async def test_by_its_quality(texts: Exposition, accept_encoding: str, *, is_zipped: bool) -> None:
+    assert (await texts.text("", accept_encoding)).is_zipped is is_zipped
 
 
 async def test_no_times_of_creation(texts: Exposition) -> None:

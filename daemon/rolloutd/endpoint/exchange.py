@@ -59,7 +59,11 @@ async def _request(stream: SocketStream, connection: h11.Connection) -> Request 
                 connection.receive_data(b"")
     if not isinstance(event, h11.Request):
         return None
-    headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
+    headers: dict[str, str] = {}
+    for name, value in event.headers:
+        before = headers.get(name.decode())
+        text = value.decode("latin-1")
+        headers[name.decode()] = text if before is None else f"{before}, {text}"
     return Request(event.method.decode(), event.target.decode(), headers)
 
 

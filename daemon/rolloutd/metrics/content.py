@@ -18,9 +18,24 @@ from rolloutd.state.lease import BackfillState, read_state
 _STATES = ("pending", "running", "complete")
 _ENCODINGS = ("plain", "zstd")
 _MOST_MODELS = 20
-# What is no ordinary name of a model, with the names of its makers, is nobody's business: the
-# name is a text out of a rollout, and may be a path.
-_MODEL = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9][\w.:+@-]*(/[A-Za-z0-9][\w.:+@-]*){0,2}", re.ASCII)
+# What is no ordinary name of a model, with the names of its makers, a tag or a date, is nobody's
+# business: the name is a text out of a rollout, and may be a path, an address, or a key.
+_NAME = r"[A-Za-z0-9][\w.+-]*"
+_MODEL = re.compile(
+    rf"(?=.{{1,64}}\Z){_NAME}(/{_NAME}){{0,2}}(:[A-Za-z0-9][\w.-]*)?(@(\d+|latest|q\d\w*))?",
+    re.ASCII,
+)
+_NO_MODEL = re.compile(
+    r"""
+    (data|file|ftp|https?|mailto|ssh|urn):
+    | (home|mnt|private|root|tmp|users|var|volumes)/
+    | .*/.*\.(bin|ckpt|ggml|gguf|json|onnx|pt|pth|safetensors)\Z
+    | (sk|pk|rk|ghp|gho|github_pat|glpat|hf|xox[abp])[-_]
+    | .*[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
+    | .*[0-9a-z]{24}
+    """,
+    re.ASCII | re.IGNORECASE | re.VERBOSE,
+)
 
 _LEAST_SECONDS = 2.0
 # Counting everything takes one part in so many of a core, at most.
@@ -167,12 +182,16 @@ def by_model(tokens: Mapping[str | None, float]) -> dict[str, float]:
     for model, used in sorted(tokens.items(), key=lambda item: (-item[1], item[0] or "")):
         if model is None:
             label = "unknown"
-        elif _MODEL.fullmatch(model) and len(shown) < _MOST_MODELS + 2:
+        elif _is_a_name(model) and len(shown) < _MOST_MODELS + 2:
             label = model
         else:
             label = "other"
         shown[label] = shown.get(label, 0.0) + used
     return shown
+
+
+def _is_a_name(model: str) -> bool:
+    return _MODEL.fullmatch(model) is not None and _NO_MODEL.match(model) is None
 
 
 def _gauge(

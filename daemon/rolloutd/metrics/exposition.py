@@ -1,6 +1,7 @@
 """The text of /metrics: made in a thread, one at a time, and not more often than need be."""
 
 import gzip
+import re
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,12 +10,14 @@ import anyio
 import anyio.to_thread
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
-from prometheus_client.exposition import choose_encoder, gzip_accepted
+from prometheus_client.exposition import choose_encoder
 
 # Whoever asks so soon after another gets the same answer: a flood of requests costs little.
 _FRESH_SECONDS = 0.5
 _LEVEL = 6
 _OPENMETRICS = "application/openmetrics-text"
+_PLAIN = frozenset({"text/plain", "text/*", "*/*"})
+_QUALITY = re.compile(r";\s*q\s*=\s*([01](?:\.\d*)?)\s*(?:;|\Z)", re.ASCII)
 
 
 class Text(NamedTuple):
@@ -37,7 +40,7 @@ class Exposition:
 
     async def text(self, accept: str, accept_encoding: str) -> Text:
         """In the form that suits whoever sent these headers; at most half a second old."""
-        wanted = (_wants_openmetrics(accept), gzip_accepted(accept_encoding))
+        wanted = (_wants_openmetrics(accept), _wants_gzip(accept_encoding))
         async with self._turn:
             if time.monotonic() - self._made_at >= _FRESH_SECONDS:
                 self._made.clear()
@@ -69,9 +72,37 @@ class _WithoutCreated:
             yield metric
 
 
+def _offers(header: str) -> Iterator[tuple[str, str]]:
+    """What a header accepts, the best first: its name, and the whole with its parameters.
+
+    Source: RFC 9110, 12.4.2. The library takes the first that it knows, of whatever quality.
+    """
+    offers = []
+    for offer in header.lower().split(","):
+        found = _QUALITY.search(offer)
+        quality = float(found[1]) if found else 1.0
+        if quality > 0:
+            offers.append((-quality, offer))
+    for _, offer in sorted(offers, key=lambda each: each[0]):
+        yield offer.partition(";")[0].strip(), offer
+
+
 def _wants_openmetrics(accept: str) -> bool:
+    for name, offer in _offers(accept):
+        if name in _PLAIN:
+            return False
+        if name == _OPENMETRICS and _can_encode(offer):
+            return True
+    return False
+
+
+def _can_encode(offer: str) -> bool:
     try:
-        _, content_type = choose_encoder(accept)
+        _, content_type = choose_encoder(offer)
     except TypeError:  # a version that is not made of numbers
         return False
     return content_type.startswith(_OPENMETRICS)
+
+
+def _wants_gzip(accept_encoding: str) -> bool:
+    return any(name == "gzip" for name, _ in _offers(accept_encoding))

@@ -43,7 +43,7 @@ FLOORS = (
     ("rolloutd.refresh", "rolloutd.watch", "rolloutd.drift", "rolloutd.telling"),
     ("rolloutd.reconcile", "rolloutd.lag", "rolloutd.presence"),
     ("rolloutd.follow", "rolloutd.scratch", "rolloutd.search"),
-    ("rolloutd.steady",),
+    ("rolloutd.steady", "rolloutd.moved"),
     (
         "rolloutd.backfill",
         "rolloutd.listing",

@@ -1,6 +1,8 @@
 """Lists: pages that fit together, cursors, and rows whose file is not where it was."""
 
 import base64
+import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -221,3 +223,65 @@ def test_a_page_is_of_one_moment(path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(reader, "rows", interrupted)
         change(path, "UPDATE threads SET rollout_path = ? WHERE recency_at_ms <= 4", str(path))
         assert len(Listing(EVERYTHING).page(reader, 4).threads) == 4
+
+
+def move(place: Place, number: int, *, back: bool) -> Path:
+    """Archive a thread, or take it out again, as Codex does, behind the database's back."""
+    active = place.home / watermark(number)
+    archived = place.home / watermark(number, root="archived_sessions")
+    source, target = (archived, active) if back else (active, archived)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return source.rename(target)
+
+
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_threads_that_were_moved_are_listed_where_they_are(
+    place: Place, *, is_archived: bool
+) -> None:
+    """In their order, on every page, and the rest is as it was."""
+    for number in range(1, 9):
+        root = "archived_sessions" if number % 2 else "sessions"
+        os.utime(place.thread(number, path=watermark(number, root=root)), (number, number))
+    place.index()
+    (place.home / "archived_sessions" / "notes.txt").touch()
+    numbers = (2, 6) if is_archived else (3, 7)
+    moved = [move(place, number, back=not is_archived) for number in numbers]
+    listing = Listing(Selection(archived=is_archived))
+    found = list(pages(place.database, listing, 2))
+    rows = [row for page in found for row in page.threads]
+    expected = (7, 6, 5, 3, 2, 1) if is_archived else (8, 7, 6, 4, 3, 2)
+    assert [row["id"] for row in rows] == [thread_id(number) for number in expected]
+    paths = {row["rollout_path"] for row in rows}
+    assert paths >= set(map(str, moved))
+    assert {row["archived"] for row in rows} == {int(is_archived)}
+    assert {each for page in found for each in page.stale} == set(map(thread_id, numbers))
+
+
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_what_only_looks_as_if_it_had_been_moved(place: Place, *, is_archived: bool) -> None:
+    """A file in both places, one that is gone, one of no thread, and one that is compressed."""
+    for number in (1, 2):
+        place.thread(number)
+    for number in (3, 4, 5):
+        place.thread(number, path=watermark(number, root="archived_sessions"))
+    place.index()
+    archive = place.home / "archived_sessions"
+    shutil.copy(place.home / watermark(1), archive)
+    (archive / Path(watermark(3)).name).unlink()
+    (archive / f"rollout-{os.fsdecode(bytes([0xFF]))}.jsonl").touch()
+    compressed = place.home / watermark(4, root="archived_sessions", ending=".jsonl.zst")
+    compressed.write_bytes(b"")
+    (place.home / watermark(4, root="archived_sessions")).unlink()
+    found = listed(place, Selection(archived=is_archived, sources=(), empty=True))
+    assert ids(found) == [thread_id(number) for number in ((5, 4) if is_archived else (2, 1))]
+    assert found.stale.keys() == {thread_id(3), thread_id(4)}
+
+
+def test_an_archive_that_is_away_tells_nothing(place: Place) -> None:
+    place.thread(1, path=watermark(1, root="archived_sessions"))
+    place.thread(2)
+    place.index()
+    (place.home / "archived_sessions").rename(place.home / "away")
+    for archived, number in ((True, 1), (False, 2)):
+        found = listed(place, Selection(archived=archived))
+        assert (ids(found), found.stale) == ([thread_id(number)], {})

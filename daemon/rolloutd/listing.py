@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rolloutd.errors import BadUsage
+from rolloutd.moved import perhaps_moved
 from rolloutd.state.reader import StateReader
 from rolloutd.state.selection import Key, Order, Selection, Sort, page_query
 
@@ -61,13 +62,13 @@ class Listing:
         """
         after = None if cursor is None else self._decoded(cursor)
         home = reader.value("SELECT codex_home FROM home")
+        asked = (self._selection, self._sort, self._order)
         page = Page()
         with reader.at_one_moment():
+            moved = self._perhaps_moved(reader, home)
             while len(page.threads) <= limit:
                 wanted = limit + 1 - len(page.threads)
-                query = page_query(
-                    self._selection, self._sort, self._order, after, wanted, self._columns
-                )
+                query = page_query(*asked, after, wanted, self._columns, moved=moved)
                 rows = [dict(row) for row in reader.rows(*query)]
                 page.threads += [row for row in rows if self._stands(row, home, page)]
                 if len(rows) < wanted:
@@ -78,11 +79,17 @@ class Listing:
             page.next_cursor = self._encoded(self._key(page.threads[-1]))
         return page
 
+    def _perhaps_moved(self, reader: StateReader, home: str | None) -> list[str]:
+        archived = self._selection.archived
+        if home is None or archived is None:
+            return []
+        return perhaps_moved(reader, home, archived=archived)
+
     def _stands(self, row: dict[str, Any], home: str | None, page: Page) -> bool:
         """Whether the thread of a row is to be listed, with its file's path put right."""
         path = row["rollout_path"]
         if home is None or not is_missing(path):
-            return True
+            return self._selection.archived in (None, bool(row["archived"]))
         if not path.startswith(home + "/"):
             page.stale[row["id"]] = [path]
             return False

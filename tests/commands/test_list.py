@@ -183,14 +183,18 @@ def test_a_stale_row_is_left_out_and_mended(place: Place) -> None:
     assert place.run("list", "--json").stderr == ""
 
 
-def test_rows_of_moved_files_are_mended_and_listed_where_they_are(place: Place) -> None:
+@pytest.mark.parametrize("first", ["--active", "--archived"])
+def test_rows_of_moved_files_are_mended_and_listed_where_they_are(place: Place, first: str) -> None:
     file = place.home / watermark(1)
     moved = file.rename(place.home / "archived_sessions" / file.name)
-    assert listed(place.run("list", "--json")) == [thread_id(2)]
+    if first == "--active":
+        assert listed(place.run("list", "--json")) == [thread_id(2)]
     done = place.run("list", "--json", "--archived")
     assert thread_id(1) in listed(done)
-    assert done.stderr == ""
+    mended = "rolloutd: the index was wrong about 1 thread: mended\n"
+    assert done.stderr == ("" if first == "--active" else mended)
     assert str(moved) in {each["rollout_path"] for each in done.document["threads"]}
+    assert dump(place.database) == place.fresh()
 
 
 def test_what_cannot_be_mended_is_left_out_all_the_same(place: Place) -> None:

@@ -158,6 +158,18 @@ def test_every_list_walks_one_index_in_its_order(path: Path, after: Key | None) 
                 assert all(f"{sort.column}" in walk.partition("(archived=?")[2] for walk in walks)
 
 
+def test_threads_that_may_have_moved_are_found_by_their_ids(path: Path) -> None:
+    """Whatever else there is in the other state."""
+    with StateReader.open(path) as reader:
+        for archived, sort in product((False, True), Sort):
+            query = page_query(
+                Selection(archived=archived), sort, Order.DESCENDING, None, 26, moved=["a"]
+            )
+            walks = re.findall(r"(?:SEARCH|SCAN) threads .*", plan(reader, *query))
+            [_, others] = walks
+            assert others == "SEARCH threads USING INDEX sqlite_autoindex_threads_1 (id=?)"
+
+
 def test_a_list_of_one_directory_is_not_sorted_either(path: Path) -> None:
     with StateReader.open(path) as reader:
         for sort, order in product(Sort, Order):

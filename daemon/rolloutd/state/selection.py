@@ -1,5 +1,6 @@
 """Which threads are asked for, in which order, and the query that walks an index to find them."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -77,17 +78,20 @@ def page_query(
     after: Key | None,
     limit: int,
     columns: Sequence[str] = ("*",),
+    *,
+    moved: Sequence[str] = (),
 ) -> Query:
     """The first `limit` threads of a selection that come after a key.
 
     `columns` must hold the sort's and `id`, or be all. Where active and archived ones are asked
-    for, two walks over the same index are merged.
+    for, two walks over the same index are merged. Of the threads with the ids in `moved`, those
+    are among them, too, that are in the other state by their rows.
     """
     values: list[Any] = []
     walks = []
-    for archived in (False, True) if selection.archived is None else (selection.archived,):
-        conditions = ["archived = ?"]
-        values.append(archived)
+    for state, *of_state in _states(selection.archived, moved):
+        conditions = [state]
+        values += of_state
         for condition, *more in _conditions(selection, sort, order, after):
             conditions.append(condition)
             values += more
@@ -95,6 +99,17 @@ def page_query(
         walks.append(f"SELECT {', '.join(columns)} FROM threads WHERE {where}")  # noqa: S608
     ordered = f"ORDER BY {sort.column} {order.value}, id {order.value} LIMIT ?"
     return Query(f"{' UNION ALL '.join(walks)} {ordered}", [*values, limit])
+
+
+def _states(archived: bool | None, moved: Sequence[str]) -> Iterator[tuple[Any, ...]]:  # noqa: FBT001
+    """For each walk, the condition that it starts with, and its values."""
+    for state in (False, True):
+        if archived in (None, state):
+            yield "archived = ?", state
+    if moved and archived is not None:
+        # The ids are few: the plus keeps the walk off the index of that state.
+        among = "id IN (SELECT value FROM json_each(?))"
+        yield f"+archived = ? AND {among}", not archived, json.dumps(moved)
 
 
 def _conditions(

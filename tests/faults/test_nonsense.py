@@ -196,6 +196,27 @@ def test_the_daemon_puts_progress_right_that_somebody_has_altered(place: Place) 
         wait_until(lambda: rows(place.database, ask_progress) == told, "the progress is right")
 
 
+def test_what_others_have_added_is_theirs(place: Place) -> None:
+    for statement in (
+        "CREATE TABLE notes (id INTEGER, text TEXT)",
+        "INSERT INTO notes VALUES ('no number', X'05')",
+        "ALTER TABLE threads ADD COLUMN colour INTEGER",
+        "UPDATE threads SET colour = 'blue'",
+        "CREATE INDEX by_colour ON threads (colour)",
+    ):
+        change(place.database, statement)
+    done = place.run("verify", "--deep")
+    assert (done.code, done.stderr) == (0, ""), done
+    with living(place) as daemon:
+        change(place.database, "UPDATE threads SET title = 'another'")
+        daemon.hang_up()
+        wait_until(lambda: daemon.says("somebody else has changed"), "all was looked at")
+        daemon.stop()
+    assert place.run("verify").code == 0
+    assert rows(place.database, "SELECT * FROM notes") == [("no number", b"\x05")]
+    assert ("blue",) in rows(place.database, "SELECT colour FROM threads")
+
+
 def test_the_order_of_indexes_is_restored_with_them(place: Place) -> None:
     """Of two that would do as well SQLite takes the one made last."""
     of_threads = [name for name in indexes(place) if name[0].startswith("idx_threads")]

@@ -20,13 +20,18 @@ _COLUMNS = (
 _INDEXES = "SELECT name FROM sqlite_master WHERE type = 'index'"
 
 
+def own_columns() -> frozenset[tuple[str, str]]:
+    """Tables and their columns that a database of this revision has; others may have added some."""
+    return frozenset(
+        (table.name, column.name) for table in metadata.sorted_tables for column in table.columns
+    )
+
+
 def lost_columns(ask: Ask) -> Iterator[str]:
     """Those that are not there, of tables too that are not."""
     there = {(table, column) for table, column in ask(_COLUMNS)}
-    for table in metadata.sorted_tables:
-        for column in table.columns:
-            if (table.name, column.name) not in there:
-                yield f"{table.name}.{column.name}"
+    for table, column in sorted(own_columns() - there):
+        yield f"{table}.{column}"
 
 
 def tables_without_an_index(ask: Ask) -> list[Table]:

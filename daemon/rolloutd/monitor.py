@@ -145,7 +145,7 @@ class Monitor:
                 report = backfill.run()
             except HomeUnavailable as error:
                 pool.end()
-                self._wait("home", error.why)
+                self._wait("home", str(error), said=error.why)
                 self._mailbox.wait(_WAIT_SECONDS)
             except WorkHeld:
                 pass  # `wait` has said so.
@@ -188,8 +188,8 @@ class Monitor:
         else:
             self._wait("worker", describe_holder(state))
 
-    def _wait(self, topic: str, problem: str) -> None:
-        self._say(topic, f"waiting: {problem}")
+    def _wait(self, topic: str, problem: str, said: str | None = None) -> None:
+        self._say(topic, f"waiting: {said or problem}")
         self._progress.problem = problem
         self._enter("waiting")
 

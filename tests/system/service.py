@@ -65,6 +65,7 @@ class Service:
         """Change the unit as a user would, before it is started."""
         folder = self.session.home / UNITS / f"{UNIT}.d"
         folder.mkdir(parents=True, exist_ok=True)
+        self.session.own(self.session.home / UNITS.parts[0])
         lines = [f"{key}={value}\n" for key, value in directives.items()]
         (folder / "tests.conf").write_text("[Service]\n" + "".join(lines))
         self.systemctl("daemon-reload")

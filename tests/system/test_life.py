@@ -141,7 +141,7 @@ def test_a_home_that_appears_later_is_waited_for_and_picked_up(service: Service)
     service.thread(1)
     service.wait_for("active")
     service.wait_until_true()
-    # A warning, and what is only told, are told apart. Where the home is, is not the log's business.
+    # A warning, and what is only told, are told apart; where the home is, is not for the log.
     log = service.log(own=True)
     assert "<4>waiting: no such Codex home" in log
     assert str(HOME / service.place) not in log

@@ -61,6 +61,7 @@ def backfill(  # noqa: PLR0913
         print_document(report.backfill_document(result))
     else:
         print_lines(report.backfill_lines(result))
+    leave()
 
 
 def run(  # noqa: PLR0913

@@ -348,6 +348,25 @@ def test_a_head_start_without_a_sequel_leaves_nothing_behind(home: Path) -> None
     assert children() == before
 
 
+def test_a_head_start_is_far_enough_and_fair(home: Path) -> None:
+    """The parent comes back late; and few should wait behind a large one meanwhile."""
+    taken = 0
+
+    def sized(*sizes: int) -> Iterator[Job]:
+        nonlocal taken
+        for size in sizes:
+            taken += 1
+            yield Job(path_of(0), size)
+
+    with pool(home, 2) as readers:
+        readers.begin(sized(*[16 * MIB] * 100))
+        assert 30 < taken < 40  # half a gigabyte
+    taken = 0
+    with pool(home, 2) as readers:
+        readers.begin(sized(30 * MIB, *[MIB // 10] * 100))
+        assert sorted(len(reader.jobs) for reader in readers._readers) == [1, 100]
+
+
 def test_one_call_at_a_time(home: Path) -> None:
     """The answers of two would be taken for each other's, and both wait for ever."""
     jobs = write_numbered(home, 20)

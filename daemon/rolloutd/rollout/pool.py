@@ -95,7 +95,7 @@ class ReaderPool:
         self.start()
         for job in jobs:
             parts = self._numbered(len(self._begun), job)
-            while parts and self._give(*parts[0]):
+            while parts and self._give(*parts[0], ahead=True):
                 del parts[0]
             self._begun.append(job)
             if parts:
@@ -107,10 +107,10 @@ class ReaderPool:
     def _numbered(self, number: int, job: Job) -> list[tuple[int, Job]]:
         return [(number, each) for each in (parts_of(job) if self._count > 1 else (job,))]
 
-    def _give(self, number: int, job: Job) -> bool:
-        free = [reader for reader in self._readers if reader.takes(job)]
+    def _give(self, number: int, job: Job, *, ahead: bool = False) -> bool:
+        free = [reader for reader in self._readers if reader.takes(job, ahead=ahead)]
         if free:
-            min(free, key=lambda reader: len(reader.jobs)).give(number, job)
+            min(free, key=lambda reader: reader.load).give(number, job)
         return bool(free)
 
     def _rest(self, jobs: Iterable[Job]) -> Iterator[tuple[int, Job]]:

@@ -15,6 +15,10 @@ from rolloutd.rollout.messages import Frames, Job, Told, decode_told, framed, re
 # reader is free.
 _QUEUE_JOBS = 800
 _QUEUE_BYTES = 64 * 1024 * 1024
+# While the parent is still importing its other half, it cannot give more.
+_AHEAD_BYTES = 256 * 1024 * 1024
+# What a job takes beside its bytes, in bytes that take as long.
+_JOB_BYTES = 64 * 1024
 _PIPE_BYTES = 1024 * 1024
 _ENDING_SECONDS = 2.0
 
@@ -43,11 +47,17 @@ class Reader:
         self._unsent = bytearray()
         self._frames = Frames()
 
-    def takes(self, job: Job) -> bool:
-        """Whether the job may be given to this reader now."""
+    @property
+    def load(self) -> int:
+        """How much work it has been given, in bytes."""
+        return self._queued_bytes + _JOB_BYTES * len(self.jobs)
+
+    def takes(self, job: Job, *, ahead: bool) -> bool:
+        """Whether the job may be given to this reader now, or `ahead` of the call to read it."""
         if not self.jobs:
             return True
-        return len(self.jobs) < _QUEUE_JOBS and self._queued_bytes + job.size <= _QUEUE_BYTES
+        most = _AHEAD_BYTES if ahead else _QUEUE_BYTES
+        return len(self.jobs) < _QUEUE_JOBS and self._queued_bytes + job.size <= most
 
     def has(self, number: int) -> bool:
         """Whether it was given a job of that number."""

@@ -41,7 +41,7 @@ FLOORS = (
     ),
     ("rolloutd.upkeep", "rolloutd.sight", "rolloutd.agreement"),
     ("rolloutd.refresh", "rolloutd.watch", "rolloutd.drift", "rolloutd.telling"),
-    ("rolloutd.reconcile", "rolloutd.lag", "rolloutd.presence"),
+    ("rolloutd.reconcile", "rolloutd.lag", "rolloutd.presence", "rolloutd.strangers"),
     ("rolloutd.follow", "rolloutd.scratch", "rolloutd.search"),
     ("rolloutd.steady", "rolloutd.moved"),
     (

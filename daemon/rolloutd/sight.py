@@ -40,7 +40,11 @@ class Sight:
         return os.path.isdir(self._home / root) and not self.hides(path, device)  # noqa: PTH112
 
     def hides(self, path: str, device: int | None) -> bool:
-        """Whether the file's place is on another device now, and holds no rollout at all there."""
+        """Whether the file's place is on another device now, and holds no rollout at all there.
+
+        That of a whole root, or of a folder that something is mounted on: of any other, the file
+        system may have got another number, and the rollouts have been deleted since.
+        """
         if device is None or path.split("/", 1)[0] not in ROOTS:
             return False
         directory = path.rpartition("/")[0]
@@ -65,8 +69,12 @@ class Sight:
 
     def _can_hide(self, directory: str) -> bool:
         if directory not in self._hide:
-            is_empty = not any(walk(self._home, directory))
-            self._hide[directory] = is_empty and not mixes_devices(self._home / directory)
+            parent = directory.rpartition("/")[0]
+            self._hide[directory] = (
+                (not parent or self._device(parent) != self._device(directory))
+                and not any(walk(self._home, directory))
+                and not mixes_devices(self._home / directory)
+            )
         return self._hide[directory]
 
 
@@ -100,5 +108,6 @@ def discover_all(
     if database is not None:
         with database.reading() as connection:
             if is_hidden(connection, discovery, "sessions"):
-                raise HomeUnavailable(home, f"sessions/ {HIDDEN}")
+                what = "its rows are kept (`rolloutd backfill --rebuild` drops them)"
+                raise HomeUnavailable(home, f"sessions/ {HIDDEN}; {what}")
     return discovery

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rolloutd.agreement import Agreement
 from rolloutd.batches import Batches, Observer, Stopped, Terms
 from rolloutd.drift import Drifts
 from rolloutd.follow import Followed, Follower
@@ -24,6 +23,7 @@ from rolloutd.state import tally
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import Lease
 from rolloutd.state.threads import delete_strays
+from rolloutd.strangers import Strangers
 from rolloutd.telling import Progress
 
 _log = logging.getLogger(__name__)
@@ -102,9 +102,7 @@ class Steady:
         # written since.
         self._was_true = True
         self._true_of: tuple[int, int] | None = None
-        self._changes = database.foreign_changes()
-        self._is_doubtful = False
-        self._strangers_due = 0.0
+        self._strangers = Strangers(database, indexer, progress, self._turn_amid)
         self._quick_looks = 0
 
     def run(self) -> None:
@@ -137,7 +135,8 @@ class Steady:
         hints = self._mailbox.take(min(timeout, _TURN_SECONDS), _FILES_AT_ONCE)
         if self._mailbox.stopping:
             raise Stopped
-        self._look_for_strangers()
+        self._database.refuse_other_file()
+        self._wants_reconcile |= self._strangers.call_for_a_look(self._took, self._reconciled)
         self._drifts.hear(hints)
         if not self._mailbox.waiting():
             self._drifts.settle(time.monotonic())
@@ -152,15 +151,6 @@ class Steady:
         self._wants_reconcile |= hints.everything
         self._is_urgent |= hints.urgent
         self._progress.tell(False)
-
-    def _look_for_strangers(self) -> None:
-        """See that the database is still ours, and who else has written into it."""
-        self._database.refuse_other_file()
-        now = time.monotonic()
-        if now >= self._strangers_due:
-            self._strangers_due = now + _TURN_SECONDS
-            # A question that found a row wrong has marked it, or somebody has meddled with rows.
-            self._wants_reconcile |= self._database.foreign_changes() != self._changes
 
     def _turn_meanwhile(self) -> None:
         if self._mailbox.waiting():
@@ -228,20 +218,13 @@ class Steady:
 
     def _compare_everything(self, began: float, *, is_periodic: bool) -> None:
         self._was_true = False
-        changes = self._database.foreign_changes()
-        # Whoever else has written may have written over anything.
-        self._is_doubtful |= changes != self._changes
-        self._is_dirty |= self._is_doubtful
-        self._changes = changes
+        self._is_dirty |= self._strangers.note()
         discovery = self._presence.discover(self._observer.looking)
         if discovery is not None:
             with self._long():
                 done = self._reconcile.run(self._lease, discovery)
             self._was_true = not (done.read or done.removed)
-            if self._is_doubtful:
-                Agreement(self._database, self._indexer, self._turn_amid).restore(self._lease)
-                self._is_doubtful = False
-                self._progress.strangers += 1
+            self._strangers.put_right(self._lease)
             self._is_dirty |= bool(done.upserted or done.removed)
             if is_periodic and done.drift:
                 self._mailbox.doubt()
@@ -253,7 +236,7 @@ class Steady:
     def _take_nothing_on_trust(self) -> None:
         """Somebody has asked: what no event or stamp would show is made true as well."""
         self._is_urgent = False
-        self._is_doubtful = True
+        self._strangers.suspect()
         self._database.refuse_unsound()
         self._follower.follow_names(self._lease)
         self._indexer.forget()

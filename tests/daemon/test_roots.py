@@ -119,14 +119,13 @@ def test_layers_have_devices_of_their_own(place: Place, tmp_path: Path) -> None:
             assert count(place) == 0
 
 
-def test_disks_that_go_away_while_nobody_looks(place: Place) -> None:
-    """Each leaves an empty folder behind: the archive, and a year of the sessions."""
+def test_disks_that_come_and_go_while_nobody_looks(place: Place) -> None:
+    """That of the archive leaves an empty folder behind; another hides a year of the sessions."""
     of_last_year = "sessions/2025/01/02/rollout-2025-01-02T03-04-05-{}.jsonl"
     archive, year = place.home / "archived_sessions", place.home / "sessions/2025"
-    for folder in (archive, year):
-        folder.mkdir(parents=True)
+    archive.mkdir()
     place.thread(1)
-    with small_disk(archive, 1 << 20), small_disk(year, 1 << 20):
+    with small_disk(archive, 1 << 20):
         for number in range(20, 40):
             place.thread(number, path=watermark(number, root="archived_sessions"))
             place.thread(number + 20, path=of_last_year.format(thread_id(number + 20)))
@@ -134,18 +133,31 @@ def test_disks_that_go_away_while_nobody_looks(place: Place) -> None:
         assert count(place) == 41
     (place.home / watermark(1)).unlink()
     place.thread(2)
-    with living(place, ROLLOUTD_RECONCILE_SECONDS="1") as daemon:
-        wait_until(lambda: daemon.says("archived_sessions/ is empty") == 1, "it is said", 10)
-        assert count(place) == 41
-        assert rows(place.database, "SELECT count(*) FROM threads WHERE id = ?", thread_id(1)) == [
-            (0,)
-        ]
-        daemon.stop()
-    done = place.run("verify", "--json")
-    assert done.code == 0, done
-    notes = Counter(each["kind"] for each in json.loads(done.stdout)["notes"])
-    assert notes == {"unreachable": 40}
-    assert place.run("backfill", "--rebuild").code == 0
+    with small_disk(year, 1 << 20):
+        with living(place, ROLLOUTD_RECONCILE_SECONDS="1") as daemon:
+            wait_until(lambda: daemon.says("archived_sessions/ is empty") == 1, "it is said", 10)
+            assert count(place) == 41
+            assert rows(place.database, "SELECT id FROM threads WHERE id = ?", thread_id(1)) == []
+            daemon.stop()
+        done = place.run("verify", "--json")
+        assert done.code == 0, done
+        notes = Counter(each["kind"] for each in json.loads(done.stdout)["notes"])
+        assert notes == {"unreachable": 40}
+        assert place.run("backfill", "--rebuild").code == 0
+        assert count(place) == 1
+    place.index()
+    assert count(place) == 21
+    assert dump(place.database) == place.fresh()
+
+
+def test_a_file_system_that_has_got_another_number(place: Place) -> None:
+    """As many do when they are mounted again: what was deleted before is gone all the same."""
+    place.thread(1, path=f"sessions/2025/01/02/rollout-2025-01-02T03-04-05-{thread_id(1)}.jsonl")
+    place.thread(2)
+    place.index()
+    change(place.database, "UPDATE rollouts SET device = device + 1")
+    next((place.home / "sessions/2025/01/02").iterdir()).unlink()
+    place.index()
     assert count(place) == 1
     assert dump(place.database) == place.fresh()
 

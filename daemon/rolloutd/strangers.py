@@ -1,0 +1,77 @@
+"""What other programs write into the database: seen within seconds, and put right.
+
+A question that found a row wrong has marked it, or somebody has meddled with rows. Or somebody has
+tables of their own here, and writes into them all the time: that must not cost much.
+"""
+
+import time
+from collections.abc import Callable
+
+from rolloutd.agreement import Agreement
+from rolloutd.indexer import Indexer
+from rolloutd.state.database import StateDatabase
+from rolloutd.state.lease import Lease
+from rolloutd.telling import Progress
+
+_LOOK_SECONDS = 2.0
+# What they have written is seen to for one part in so many of the time, on the average.
+_SHARE = 100
+
+
+class Strangers:
+    """Whoever else writes while the lease is ours; one of these for each lease.
+
+    `between` is called every now and then while all threads are compared, and may raise.
+    """
+
+    def __init__(
+        self,
+        database: StateDatabase,
+        indexer: Indexer,
+        progress: Progress,
+        between: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._indexer = indexer
+        self._progress = progress
+        self._between = between
+        self._changes = database.foreign_changes()
+        self._is_doubtful = False
+        self._look_due = self._agreement_due = 0.0
+
+    def call_for_a_look(self, took: float, ended: float) -> bool:
+        """Whether everything is to be compared for their sake; costs next to nothing.
+
+        The last time that was done it `took` so many seconds, and `ended` then, on the monotonic
+        clock.
+        """
+        now = time.monotonic()
+        if now < max(self._look_due, ended + _SHARE * took):
+            return False
+        self._look_due = now + _LOOK_SECONDS
+        return self._database.foreign_changes() != self._changes
+
+    def note(self) -> bool:
+        """Whether they may have written over anything; to be asked before all is compared."""
+        changes = self._database.foreign_changes()
+        self._is_doubtful |= changes != self._changes
+        self._changes = changes
+        return self._is_doubtful
+
+    def suspect(self) -> None:
+        """Take it that they have, however much they have cost."""
+        self._is_doubtful, self._agreement_due = True, 0.0
+
+    def put_right(self, lease: Lease) -> None:
+        """Bring threads and files to agree, if there is reason to and it is time to.
+
+        Raises:
+            LeaseLost: see `Lease.transaction`.
+        """
+        began = time.monotonic()
+        if self._is_doubtful and began >= self._agreement_due:
+            Agreement(self._database, self._indexer, self._between).restore(lease)
+            ended = time.monotonic()
+            self._agreement_due = ended + _SHARE * (ended - began)
+            self._is_doubtful = False
+            self._progress.strangers += 1

@@ -1,0 +1,124 @@
+"""What other programs write into the database, and what seeing to it may cost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rolloutd import strangers
+from rolloutd.indexer import Indexer
+from rolloutd.state.database import StateDatabase
+from rolloutd.state.lease import Lease, Work, claim
+from rolloutd.strangers import Strangers
+from rolloutd.telling import Progress
+from tests.running import Place, change, rows
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def pass_by(self) -> None:
+        """As comparing some threads does."""
+        self.now += 3.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(strangers, "time", made)
+    return made
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    made = Place.make(tmp_path)
+    for number in range(3):
+        made.thread(number)
+    made.index()
+    return made
+
+
+@pytest.fixture
+def database(place: Place) -> Iterator[StateDatabase]:
+    with StateDatabase.open_writer(place.database) as opened:
+        yield opened
+
+
+@pytest.fixture
+def lease(database: StateDatabase) -> Lease:
+    made = claim(database, Work.RECONCILE, 60.0)
+    assert made is not None
+    return made
+
+
+@pytest.fixture
+def ours(place: Place, database: StateDatabase, lease: Lease, clock: Clock) -> Strangers:
+    del lease  # Claimed before anybody else writes.
+    indexer = Indexer(str(place.home), "openai")
+    return Strangers(database, indexer, Progress(lambda _now: None), clock.pass_by)
+
+
+def meddle(place: Place) -> None:
+    change(place.database, "UPDATE threads SET title = 'another'")
+
+
+def is_right(place: Place) -> bool:
+    return rows(place.database, "SELECT id FROM threads WHERE title = 'another'") == []
+
+
+def test_what_is_written_by_us_is_no_strangers(ours: Strangers, lease: Lease, clock: Clock) -> None:
+    with lease.transaction(scanned=7):
+        pass
+    clock.now += 10
+    assert not ours.call_for_a_look(0.0, 0.0)
+    assert not ours.note()
+
+
+def test_it_is_seen_and_put_right(
+    place: Place, ours: Strangers, lease: Lease, clock: Clock
+) -> None:
+    meddle(place)
+    assert ours.call_for_a_look(0.1, clock.now - 10.1)
+    assert ours.note()
+    ours.put_right(lease)
+    assert is_right(place)
+    clock.now += 10
+    assert not ours.call_for_a_look(0.1, 0.0)
+    assert not ours.note()
+
+
+def test_a_look_costs_a_hundredth_of_the_time(place: Place, ours: Strangers, clock: Clock) -> None:
+    meddle(place)
+    assert not ours.call_for_a_look(0.5, clock.now - 49)
+    assert ours.call_for_a_look(0.5, clock.now - 51)
+    assert not ours.call_for_a_look(0.5, clock.now - 51), "so soon again"
+    clock.now += 2
+    assert ours.call_for_a_look(0.5, clock.now - 51)
+
+
+def test_comparing_threads_does_too_unless_it_is_asked_for(
+    place: Place, ours: Strangers, lease: Lease, clock: Clock
+) -> None:
+    meddle(place)
+    ours.note()
+    ours.put_right(lease)
+    assert is_right(place)
+    for later, righted in ((200, False), (110, True)):
+        meddle(place)
+        clock.now += later
+        assert ours.note()
+        ours.put_right(lease)
+        assert is_right(place) is righted
+    meddle(place)
+    ours.note()
+    ours.put_right(lease)
+    assert not is_right(place)
+    ours.suspect()
+    ours.put_right(lease)
+    assert is_right(place)

@@ -3,33 +3,32 @@
 import gc
 import os
 import sys
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from typer.core import TyperCommand
 
 from rolloutd import __version__
-from rolloutd.commands.listing import list_threads
 from rolloutd.commands.output import fail, print_lines, told
 from rolloutd.commands.quick import Commands, QuickCommand
-from rolloutd.commands.service import service
-from rolloutd.commands.status import status
-from rolloutd.commands.thread import path, show
-from rolloutd.commands.verify import verify
-from rolloutd.commands.work import backfill, run
 from rolloutd.errors import RolloutdError
 
 _HELP = frozenset({"-h", "--help"})
 
-app = typer.Typer(
-    name="rolloutd",
-    cls=Commands,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": sorted(_HELP)},
-    help="Keeps a SQLite index of every Codex CLI thread on this machine true and fresh.",
-)
+# Each command: the module that has it, by which name, and whether it is understood quickly.
+_COMMANDS = {
+    "run": ("work", "run", TyperCommand),
+    "backfill": ("work", "backfill", QuickCommand),
+    "status": ("status", "status", TyperCommand),
+    "list": ("listing", "list_threads", QuickCommand),
+    "show": ("thread", "show", QuickCommand),
+    "path": ("thread", "path", QuickCommand),
+    "verify": ("verify", "verify", QuickCommand),
+}
+_SERVICE = "service"
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001
@@ -38,7 +37,6 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     *,
     version: Annotated[
@@ -51,14 +49,30 @@ def _root(
     """Keeps a SQLite index of every Codex CLI thread on this machine true and fresh."""
 
 
-app.command()(run)
-app.command(cls=QuickCommand)(backfill)
-app.command()(status)
-app.command("list", cls=QuickCommand)(list_threads)
-app.command(cls=QuickCommand)(show)
-app.command(cls=QuickCommand)(path)
-app.command(cls=QuickCommand)(verify)
-app.add_typer(service, name="service")
+def application(asked: str | None = None) -> typer.Typer:
+    """All commands on one command line; or the one that is asked for, if there is such a one.
+
+    What the others need is not imported then: half as much as a command itself takes.
+    """
+    app = typer.Typer(
+        name="rolloutd",
+        cls=Commands,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": sorted(_HELP)},
+        help="Keeps a SQLite index of every Codex CLI thread on this machine true and fresh.",
+    )
+    app.callback()(_root)
+    is_one = asked in _COMMANDS or asked == _SERVICE
+    for name, (module, function, kind) in _COMMANDS.items():
+        if name == asked or not is_one:
+            command = getattr(import_module(f"rolloutd.commands.{module}"), function)
+            app.command(name, cls=kind)(command)
+    if asked == _SERVICE or not is_one:
+        from rolloutd.commands.service import service
+
+        app.add_typer(service, name=_SERVICE)
+    return app
 
 
 def main() -> NoReturn:
@@ -68,7 +82,7 @@ def main() -> NoReturn:
     gc.freeze()
     gc.set_threshold(50_000)
     try:
-        app(prog_name="rolloutd")
+        application(next(iter(sys.argv[1:]), None))(prog_name="rolloutd")
     except RolloutdError as error:
         fail(str(error), error.exit_code)
     except OSError:

@@ -3,7 +3,7 @@
 import gc
 import logging
 import signal
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -16,6 +16,8 @@ from rolloutd.rollout.pool import ReaderPool
 from rolloutd.state.file import identity_of, set_aside
 
 if TYPE_CHECKING:
+    import subprocess
+
     from rolloutd.backfill import Report
     from rolloutd.batches import Observer, Terms
     from rolloutd.quick_settings import QuickSettings
@@ -58,10 +60,13 @@ class StopRequest:
         self._asked = True
 
 
-def run_backfill(settings: WorkSettings, *, rebuild: bool) -> "Report":
+def run_backfill(
+    settings: WorkSettings, *, rebuild: bool, readers: "Iterable[subprocess.Popen[bytes]]" = ()
+) -> "Report":
     """The one-shot pass, or a reconcile where it is complete; see `Backfill.run`.
 
-    A corrupt database is moved aside, and built anew.
+    `readers` are reader processes that have been started already. A corrupt database is moved
+    aside, and built anew.
 
     Raises:
         RolloutdError: see its kinds.
@@ -70,7 +75,7 @@ def run_backfill(settings: WorkSettings, *, rebuild: bool) -> "Report":
     with ExitStack() as stack:
         stop = StopRequest()
         stack.enter_context(stop.on_signals())
-        pool = stack.enter_context(ReaderPool(str(settings.codex_home)))
+        pool = stack.enter_context(ReaderPool(str(settings.codex_home), started=readers))
         # The readers start while we import the database's half of the program.
         pool.start()
         if identity_of(settings.database) is None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from rolloutd.cli import app
+from rolloutd.cli import application
 from tests.oracle.cases_build import meta, turn, user
 from tests.running import BOUND_SECONDS, Place
 
@@ -19,7 +19,7 @@ ASKING = ("list", "show", "path", "verify")
 
 
 def commands() -> dict[str, Any]:
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(application())
     return dict(group.commands)
 
 

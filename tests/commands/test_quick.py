@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.core import TyperCommand
 
-from rolloutd.cli import app
+from rolloutd.cli import application
 from rolloutd.commands.quick import QuickCommand
 from rolloutd.state.database import StateDatabase
 from tests.running import BOUND_SECONDS, Place, change, rows, thread_id
@@ -64,7 +64,7 @@ def test_one_thread_takes_the_format_and_no_more(place: Place, command: str) -> 
 
 
 def commands() -> dict[str, Any]:
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(application())
     return {name: each for name, each in group.commands.items() if isinstance(each, QuickCommand)}
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from rolloutd.rollout.messages import Job
 from rolloutd.rollout.parts import PART_BYTES
-from rolloutd.rollout.pool import ReaderPool, ReadersUnavailable, reader_count
+from rolloutd.rollout.pool import ReaderPool, ReadersUnavailable
+from rolloutd.rollout.processes import reader_count
 from tests.oracle.cases_build import meta, rollout, tokens, user
 from tests.rollouts import append, known_of, read, write, write_with_hole
 

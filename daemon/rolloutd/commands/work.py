@@ -52,9 +52,14 @@ def backfill(  # noqa: PLR0913
         log_level=log_level,
         log_format=log_format,
     )
+    from rolloutd.rollout.processes import reader_count, start_reader
+
+    # What reads starts while the rest is imported.
+    home = str(settings.codex_home)
+    readers = [start_reader(home) for _ in range(reader_count())]
     from rolloutd.supervisor import run_backfill
 
-    result = run_backfill(settings, rebuild=rebuild)
+    result = run_backfill(settings, rebuild=rebuild, readers=readers)
     from rolloutd import report
 
     if as_json:

@@ -5,8 +5,8 @@ a large rollout is read in parts. Results come back in the order of the jobs, wh
 are done in, with a bounded number of them waiting.
 """
 
-import os
 import select
+import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
@@ -20,10 +20,8 @@ from rolloutd.rollout.lines import LINE_LIMIT_BYTES
 from rolloutd.rollout.messages import Job, Told
 from rolloutd.rollout.names import encoding_of, is_archived
 from rolloutd.rollout.parts import Part
+from rolloutd.rollout.processes import reader_count, start_reader
 from rolloutd.rollout.reader import Reader
-
-# More readers than this would wait for the disk, or for the one writer.
-MOST_READERS = 4
 
 # Results that wait for those before them: so many, and so many bytes of them.
 _WINDOW_JOBS = 1800
@@ -33,28 +31,28 @@ _STARTS = 5
 _UNSENT_MS = 5
 
 
-def reader_count() -> int:
-    """How many readers suit this machine."""
-    return max(1, min(MOST_READERS, len(os.sched_getaffinity(0)))) if _LINUX else MOST_READERS
-
-
-_LINUX = hasattr(os, "sched_getaffinity")
-
-
 class ReadersUnavailable(RolloutdError):
     """No reader process can be started: nothing can be said of any rollout."""
 
 
 class ReaderPool:
-    """Some reader processes on one home; they end with the `with`."""
+    """Some reader processes on one home; they end with the `with`.
+
+    `started` are some of them that run already.
+    """
 
     def __init__(
-        self, home: str, count: int | None = None, *, line_limit: int = LINE_LIMIT_BYTES
+        self,
+        home: str,
+        count: int | None = None,
+        *,
+        line_limit: int = LINE_LIMIT_BYTES,
+        started: Iterable["subprocess.Popen[bytes]"] = (),
     ) -> None:
         self.home = home
         self._count = reader_count() if count is None else count
         self._line_limit = line_limit
-        self._readers: list[Reader] = []
+        self._readers = [Reader(process) for process in started]
         self._begun: list[Job] = []
         self._cut: list[tuple[int, Job]] = []  # what was not taken of the last of them
         self._stillborn = 0  # readers in a row that ended before they said anything
@@ -66,7 +64,10 @@ class ReaderPool:
     def start(self) -> None:
         """Start the processes now, rather than at the first job."""
         while len(self._readers) < self._count:
-            self._readers.append(Reader(self.home, self._line_limit))
+            self._readers.append(self._started())
+
+    def _started(self) -> Reader:
+        return Reader(start_reader(self.home, self._line_limit))
 
     def __exit__(
         self,
@@ -202,7 +203,7 @@ class ReaderPool:
             self._stillborn += 1
             if self._stillborn >= _STARTS:
                 raise ReadersUnavailable(f"the reader processes do not start: exit code {code}")
-        successor = Reader(self.home, self._line_limit)
+        successor = self._started()
         self._readers[self._readers.index(reader)] = successor
         if reader.greeted and reader.jobs and results.blame(*reader.jobs[0]) > 1:
             number, job = reader.done()

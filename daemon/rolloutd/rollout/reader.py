@@ -3,7 +3,6 @@
 import fcntl
 import os
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,16 +25,12 @@ _ENDING_SECONDS = 2.0
 class Reader:
     """A reader process, and the jobs that it was given and has not answered."""
 
-    def __init__(self, home: str, line_limit: int) -> None:
-        # -P: the current directory must not be able to replace our modules.
-        command = [sys.executable, "-P", "-m", "rolloutd.rollout.worker", home, str(line_limit)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self.input = self._process.stdin.fileno()
-        self.output = self._process.stdout.fileno()
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.input = process.stdin.fileno()
+        self.output = process.stdout.fileno()
         os.set_blocking(self.input, False)
         if hasattr(fcntl, "F_SETPIPE_SZ"):
             with suppress(PermissionError):  # over what a user may have in pipes: then less

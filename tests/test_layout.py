@@ -40,6 +40,7 @@ FLOORS = (
         "rolloutd.staleness",
     ),
     ("rolloutd.upkeep", "rolloutd.sight", "rolloutd.agreement"),
+    ("rolloutd.home_discovery",),
     ("rolloutd.refresh", "rolloutd.watch", "rolloutd.drift", "rolloutd.telling"),
     ("rolloutd.reconcile", "rolloutd.lag", "rolloutd.presence", "rolloutd.strangers"),
     ("rolloutd.follow", "rolloutd.scratch", "rolloutd.search"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rolloutd.batches import Batches, Observer, Stopped, Terms, readings_of
 from rolloutd.errors import DatabaseUnavailable, HomeUnavailable, WorkHeld
+from rolloutd.home_discovery import discover_all
 from rolloutd.indexer import Indexer
 from rolloutd.meter import UNMETERED, Meter, Outcome
 from rolloutd.reconcile import Reconcile, Reconciled
@@ -19,7 +20,6 @@ from rolloutd.rollout.messages import Job
 from rolloutd.rollout.names import order_of
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.rollout.session_index import read_session_names
-from rolloutd.sight import discover_all
 from rolloutd.state import tally
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import refuse_other_home

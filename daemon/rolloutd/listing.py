@@ -14,6 +14,7 @@ from typing import Any
 
 from rolloutd.errors import BadUsage
 from rolloutd.moved import perhaps_moved
+from rolloutd.state.lookups import device_of
 from rolloutd.state.reader import StateReader
 from rolloutd.state.selection import Key, Order, Selection, Sort, page_query
 
@@ -70,7 +71,7 @@ class Listing:
                 wanted = limit + 1 - len(page.threads)
                 query = page_query(*asked, after, wanted, self._columns, moved=moved)
                 rows = [dict(row) for row in reader.rows(*query)]
-                page.threads += [row for row in rows if self._stands(row, home, page)]
+                page.threads += [row for row in rows if self._stands(reader, row, home, page)]
                 if len(rows) < wanted:
                     break
                 after = self._key(rows[-1])
@@ -85,7 +86,9 @@ class Listing:
             return []
         return perhaps_moved(reader, home, archived=archived)
 
-    def _stands(self, row: dict[str, Any], home: str | None, page: Page) -> bool:
+    def _stands(
+        self, reader: StateReader, row: dict[str, Any], home: str | None, page: Page
+    ) -> bool:
         """Whether the thread of a row is to be listed, with its file's path put right."""
         path = row["rollout_path"]
         if home is None or not is_missing(path):
@@ -94,7 +97,7 @@ class Listing:
             page.stale[row["id"]] = [path]
             return False
         watermark = path.removeprefix(home + "/")
-        if _is_away(home, watermark.split("/", 1)[0]):
+        if _is_away(reader, home, watermark):
             return True
         page.stale[row["id"]] = [watermark]
         moved = _moved(home, watermark)
@@ -146,11 +149,11 @@ def is_missing(path: str) -> bool:
     return False
 
 
-def _is_away(home: str, root: str) -> bool:
-    """Whether a whole root is not there now: nothing is known of what lies below it."""
-    from rolloutd.rollout.names import ROOTS
+def _is_away(reader: StateReader, home: str, watermark: str) -> bool:
+    # Not needed for as long as all is in its place; and slow to import.
+    from rolloutd.sight import Sight
 
-    return root in ROOTS and not os.path.isdir(f"{home}/{root}")  # noqa: PTH112
+    return Sight(Path(home)).is_away(watermark, device_of(reader, watermark))
 
 
 def _moved(home: str, watermark: str) -> tuple[str, bool] | None:

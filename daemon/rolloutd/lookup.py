@@ -16,7 +16,8 @@ from rolloutd.errors import BadUsage, RolloutdError
 from rolloutd.rollout.identity import Unidentified, Unreadable, recorded_thread
 from rolloutd.rollout.names import ROOTS, is_archived, parse_thread_id
 from rolloutd.search import search
-from rolloutd.state.lookups import Place, place_of, places_beginning, places_named
+from rolloutd.sight import Sight
+from rolloutd.state.lookups import Place, device_of, place_of, places_beginning, places_named
 from rolloutd.state.reader import StateReader
 
 # Fewer digits are more likely a word than the beginning of an id.
@@ -185,7 +186,7 @@ class Lookup:
             recorded = recorded_thread(place.path)
         except FileNotFoundError:
             root = self._root_of(place.path)
-            if root is None or root.is_dir():
+            if root is None or not self._is_away(place.path):
                 raise _WrongRow(f"nothing: {place.path}") from None
             return replace(found, problem=f"{root} is not there now"), True
         except Unreadable as error:
@@ -195,6 +196,11 @@ class Lookup:
         if recorded != place.id:
             raise _WrongRow(f"the file of {recorded}: {place.path}")
         return found, True
+
+    def _is_away(self, path: str) -> bool:
+        watermark = path.removeprefix(f"{self._home}/")
+        device = None if self._reader is None else device_of(self._reader, watermark)
+        return Sight(self._home).is_away(watermark, device)
 
     def _root_of(self, path: str) -> Path | None:
         for root in ROOTS:

@@ -65,8 +65,12 @@ class Mending:
         lease.release()
 
     def _leave_it(self, paths: Collection[str]) -> str:
+        sight = Sight(self._home)
         with self._database.transaction() as connection:
-            rollouts.distrust(connection, paths)
+            # What is out of sight is no worse for that.
+            rows = list(rollouts.seen(connection, paths))
+            seen = [path for path, row in rows if not sight.hides(path, row.device)]
+            rollouts.distrust(connection, seen)
             state = read_state(connection)
         if state.owner is None:
             return "the backfill is not complete: `rolloutd backfill` goes on with it"

@@ -47,6 +47,7 @@ class Monitor:
         self._owner = Owner.this_process()
         self._said: set[str] = set()
         self._was_open = False
+        self._opened: tuple[int, int] | None = None
         self._backoff = _BACKOFF_SECONDS[0]
 
     def run(self) -> None:
@@ -69,7 +70,8 @@ class Monitor:
             self._fail(error)
         except CorruptDatabase as error:
             self._fail(error)
-            self._set_aside(file)
+            # What was not there may have been made meanwhile, by us.
+            self._set_aside(file or self._opened)
             self._pause()
         except DatabaseUnavailable as error:
             # Another process may have moved it aside while we opened it.
@@ -84,6 +86,7 @@ class Monitor:
             self._keeping.database, patience=_PATIENCE_SECONDS, waited=self._meter.waited
         ) as database:
             self._was_open = True
+            self._opened = identity_of(self._keeping.database)
             try:
                 self._keep(database)
             except Stopped:

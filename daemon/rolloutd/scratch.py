@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rolloutd.batches import Batches, Observer, readings_of
+from rolloutd.home_discovery import discover_all
 from rolloutd.indexer import Indexer
 from rolloutd.rollout.discovery import Candidate, look
 from rolloutd.rollout.messages import Job
 from rolloutd.rollout.session_index import read_session_names
-from rolloutd.sight import discover_all
 from rolloutd.state.database import explained
 from rolloutd.state.home import bind_home
 from rolloutd.state.reader import StateReader

@@ -6,20 +6,12 @@ hides what it is mounted over. Neither has deleted anything.
 
 import os
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Connection
-
-from rolloutd.errors import HomeUnavailable
 from rolloutd.filesystems import mixes_devices
 from rolloutd.records import FileStamp
-from rolloutd.rollout.discovery import Discovery, discover, walk
+from rolloutd.rollout.discovery import walk
 from rolloutd.rollout.names import ROOTS
-from rolloutd.state.database import StateDatabase
-from rolloutd.state.rollouts import any_below
-
-HIDDEN = "is empty, on another file system than its rollouts were"
 
 
 class Sight:
@@ -38,6 +30,12 @@ class Sight:
         root = path.split("/", 1)[0]
         # As far as can be seen: of what is closed to us, nothing is gone.
         return os.path.isdir(self._home / root) and not self.hides(path, device)  # noqa: PTH112
+
+    def is_away(self, path: str, device: int | None) -> bool:
+        """Whether nothing can be told of a watermark now: its root is not there, or hides it."""
+        root = path.split("/", 1)[0]
+        is_there = os.path.isdir(self._home / root)  # noqa: PTH112
+        return root in ROOTS and (not is_there or self.hides(path, device))
 
     def hides(self, path: str, device: int | None) -> bool:
         """Whether the file's place is on another device now, and holds no rollout at all there.
@@ -76,38 +74,3 @@ class Sight:
                 and not mixes_devices(self._home / directory)
             )
         return self._hide[directory]
-
-
-def is_hidden(connection: Connection, discovery: Discovery, root: str) -> bool:
-    """Whether a root was found empty, and hides what there are rows of."""
-    if root not in discovery.roots or discovery.finds_below(root):
-        return False
-    one = any_below(connection, root)
-    return one is not None and Sight(discovery.home).hides(*one)
-
-
-def discover_all(
-    home: Path, looking: Callable[[], None], database: StateDatabase | None = None
-) -> Discovery:
-    """Every rollout of a home that is there; `looking` as for `discover`.
-
-    Raises:
-        HomeUnavailable: it is not, or has no `sessions/` that can be listed, or that hides what the
-            database has rows of.
-    """
-    try:
-        discovery = discover(home, looking)
-    except OSError as error:
-        raise HomeUnavailable(home, str(error.strerror)) from error
-    if not discovery.roots and not home.is_dir():
-        raise HomeUnavailable(home, "no such Codex home")
-    if "sessions" not in discovery.roots:
-        raise HomeUnavailable(home, "there is no sessions/ in it")
-    if "sessions" in discovery.unlisted:
-        raise HomeUnavailable(home, "sessions/ cannot be listed")
-    if database is not None:
-        with database.reading() as connection:
-            if is_hidden(connection, discovery, "sessions"):
-                what = "its rows are kept (`rolloutd backfill --rebuild` drops them)"
-                raise HomeUnavailable(home, f"sessions/ {HIDDEN}; {what}")
-    return discovery

@@ -218,7 +218,10 @@ class Steady:
 
     def _compare_everything(self, began: float, *, is_periodic: bool) -> None:
         self._was_true = False
-        self._is_dirty |= self._strangers.note()
+        if self._strangers.note():
+            self._is_dirty = True
+            self._follower.follow_names(self._lease)
+            self._strangers.distrust(self._lease)
         discovery = self._presence.discover(self._observer.looking)
         if discovery is not None:
             with self._long():

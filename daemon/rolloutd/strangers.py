@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from rolloutd.agreement import Agreement
 from rolloutd.indexer import Indexer
+from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import Lease
 from rolloutd.telling import Progress
@@ -61,6 +62,19 @@ class Strangers:
     def suspect(self) -> None:
         """Take it that they have, however much they have cost."""
         self._is_doubtful, self._agreement_due = True, 0.0
+
+    def distrust(self, lease: Lease) -> None:
+        """Have files read again whose rows contradict themselves, if it is time to look at that.
+
+        Raises:
+            LeaseLost: see `Lease.transaction`.
+        """
+        if self._is_doubtful and time.monotonic() >= self._agreement_due:
+            with self._database.reading() as connection:
+                paths = rollouts.contradictory(connection)
+            if paths:
+                with lease.transaction() as connection:
+                    rollouts.distrust(connection, paths)
 
     def put_right(self, lease: Lease) -> None:
         """Bring threads and files to agree, if there is reason to and it is time to.

@@ -270,10 +270,13 @@ def test_damage_that_its_own_cache_hides(place: Place, how: str) -> None:
     assert dump(place.database) == place.fresh()
 
 
-def test_damage_that_is_looked_for_when_asked(place: Place) -> None:
-    """In the middle, where nobody comes by."""
+@pytest.mark.parametrize("is_new", [False, True])
+def test_damage_that_is_looked_for_when_asked(place: Place, *, is_new: bool) -> None:
+    """In the middle, where nobody comes by; of a database that it made itself, too."""
     for number in range(20, 320):
         place.thread(number)
+    if not is_new:
+        place.index()
     with living(place) as daemon:
         wait_until_true(place)
         # Nothing but the table of threads has whole paths.
@@ -295,6 +298,8 @@ def test_threads_that_somebody_changes(place: Place) -> None:
             "UPDATE threads SET title = 'another', tokens_used = 5",
             "DELETE FROM threads WHERE id LIKE '%3'",
             "UPDATE threads SET id = 'nobody' WHERE id LIKE '%4'",
+            "UPDATE rollouts SET thread_id = NULL WHERE path LIKE '%5.jsonl'",
+            "INSERT INTO session_names SELECT id, 'evil' FROM threads",
             "INSERT INTO thread_dynamic_tools SELECT id, 0, 'x', '', '{}', 0, NULL FROM threads",
         ):
             change(place.database, statement)

@@ -89,6 +89,13 @@ def test_a_root_that_an_empty_file_system_hides(place: Place) -> None:
         with living(place, phase="waiting", ROLLOUTD_RECONCILE_SECONDS="1") as another:
             assert is_missed(another)
             assert count(place) == 20
+            listed = place.run("list", "--json")
+            assert (len(listed.document["threads"]), listed.stderr) == (20, "")
+            told = place.run("path", thread_id(1))
+            assert told.code == 1
+            assert "cannot be verified" in told.stderr
+            assert "is not there now" in told.stderr
+            assert rows(place.database, "SELECT path FROM rollouts WHERE parser_version = 0") == []
             # With anything in it, it is the one that is used now.
             place.thread(70)
             wait_until_true(place)

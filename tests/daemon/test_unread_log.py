@@ -78,6 +78,19 @@ def test_the_daemon_does_not_wait_for_its_reader(
     assert dump(place.database) == place.fresh()
 
 
+def test_an_end_that_has_something_to_say_does_not_wait(tmp_path: Path) -> None:
+    place = Place.make(tmp_path)
+    with living(place), full_pipe() as write:
+        ended = subprocess.run(
+            [sys.executable, "-m", "rolloutd", "run"],
+            env=place.environment,
+            stderr=write,
+            timeout=30,
+            check=False,
+        )
+        assert ended.returncode == 75
+
+
 def test_what_was_lost_is_counted_once_it_is_read() -> None:
     read, write = os.pipe()
     with subprocess.Popen(

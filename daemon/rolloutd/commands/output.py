@@ -5,12 +5,15 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from threading import Thread
 from typing import Any, NoReturn
 
 from rolloutd.wording import printable
 
 # What a shell tells of a program that a closed pipe has ended.
 _PIPE_CLOSED = 141
+# For so long a last word waits for whoever is to read it.
+_SAYING_SECONDS = 0.5
 
 
 def print_document(document: Any) -> None:
@@ -55,6 +58,22 @@ def leave() -> NoReturn:
         with suppress(OSError):
             stream.flush()
     os._exit(0)
+
+
+def leave_saying(message: str, code: int) -> NoReturn:
+    """Say why on standard error, and end the process now, whether that is read or not."""
+    text = f"rolloutd: {_harmless(message)}\n".encode(errors="backslashreplace")
+    saying = Thread(target=_write, args=(sys.stderr.fileno(), text), daemon=True)
+    saying.start()
+    saying.join(_SAYING_SECONDS)
+    os._exit(code)
+
+
+def _write(descriptor: int, text: bytes) -> None:
+    unwritten = memoryview(text)
+    with suppress(OSError):
+        while unwritten:
+            unwritten = unwritten[os.write(descriptor, unwritten) :]
 
 
 def warn(message: str) -> None:

@@ -16,7 +16,8 @@ from rolloutd.commands.options import (
     read_quickly,
     read_settings,
 )
-from rolloutd.commands.output import leave, print_document, print_lines
+from rolloutd.commands.output import leave, leave_saying, print_document, print_lines
+from rolloutd.errors import RolloutdError
 
 
 def backfill(  # noqa: PLR0913
@@ -109,5 +110,8 @@ def run(  # noqa: PLR0913
     )
     from rolloutd.daemon import run_daemon
 
-    run_daemon(settings)
+    try:
+        run_daemon(settings)
+    except RolloutdError as error:
+        leave_saying(str(error), error.exit_code)
     leave()

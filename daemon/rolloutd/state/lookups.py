@@ -83,6 +83,12 @@ def told_of_files(reader: StateReader, parser_version: int) -> Iterator[tuple[st
         yield path, Told(tuple(stamp), thread_id)
 
 
+def device_of(reader: StateReader, path: str) -> int | None:
+    """The device that a file was on when it was read; None if it never was."""
+    device: int | None = reader.value("SELECT device FROM rollouts WHERE path = ?", (path,))
+    return device
+
+
 def thread_row(reader: StateReader, thread_id: str) -> sqlite3.Row | None:
     """Every column of a thread.
 

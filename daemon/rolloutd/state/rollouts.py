@@ -65,6 +65,12 @@ _COUNTS = (
 _PATHS_AMONG = select(rollouts.c.path).where(_OF_PATHS)
 
 
+_CONTRADICTORY = """
+    SELECT path FROM rollouts WHERE parser_version = ? AND error IS NULL AND thread_id IS NOT
+        CASE WHEN json_valid(summary) THEN json_extract(summary, '$.thread_id') END
+"""
+
+
 class Seen(Struct, frozen=True, gc=False):
     """What a row says of the file when it was read; no stamp if it could not be opened."""
 
@@ -98,6 +104,11 @@ def keep_closed(connection: Connection, errors: Mapping[str, str]) -> set[str]:
         if said != [*now.values()]:  # It is tried with every look.
             connection.execute(update(rollouts).where(rollouts.c.path == path).values(**now))
     return kept
+
+
+def contradictory(connection: Connection) -> list[str]:
+    """Watermarks of rows that name another thread than their own summary does."""
+    return list(connection.exec_driver_sql(_CONTRADICTORY, (PARSER_VERSION,)).scalars())
 
 
 def distrust(connection: Connection, paths: Collection[str]) -> None:

@@ -10,10 +10,11 @@ from rolloutd.agreement import Agreement
 from rolloutd.backfill import describe_holder
 from rolloutd.batches import Batches, Observer, Stopped, Terms
 from rolloutd.errors import WorkHeld
+from rolloutd.home_discovery import discover_all
 from rolloutd.indexer import Indexer
 from rolloutd.rollout.discovery import Candidate, Discovery
 from rolloutd.rollout.pool import ReaderPool
-from rolloutd.sight import Sight, discover_all
+from rolloutd.sight import Sight
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import binding_of, refuse_other_home

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tests.faults.processes import children_of, lives
 from tests.running import Dump, Place, dump, fresh, state_of, wait_until
 
 STOP_SECONDS = 2.0
+_SETTLED_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -43,7 +45,12 @@ class Daemon:
         wait_until(lambda: self.is_in(phase), f"the daemon is {phase}")
 
     def says(self, text: str) -> int:
-        """How often the log holds a text."""
+        """How often the log holds a text, once it holds still."""
+        # It is written by a thread of its own: what is seen elsewhere may not be in it yet.
+        before = -1
+        while (size := self.log.stat().st_size) != before:
+            before = size
+            time.sleep(_SETTLED_SECONDS)
         return self.log.read_text().count(text)
 
     def hang_up(self) -> None:

@@ -294,7 +294,7 @@ def test_a_corrupt_database_that_cannot_be_moved_aside(place: Place) -> None:
         place.database.write_bytes(b"this is not a database " * 1000)
         with immutable(folder):
             daemon.wait_for("failing")
-            assert daemon.says("cannot be moved aside") == 1
+            wait_until(lambda: daemon.says("cannot be moved aside") == 1, "it is said", 5)
             done = place.run("verify", "--repair")
             assert (done.code, done.stdout) == (74, ""), done
             assert "Traceback" not in done.stderr

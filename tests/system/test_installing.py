@@ -32,6 +32,15 @@ def invocation(service: Service) -> str:
     return service.properties()["InvocationID"]
 
 
+def links_to(service: Service) -> list[str]:
+    """By which the unit is enabled, dangling ones too: `glob` of Python 3.11 passes those over."""
+    units = service.session.home / UNITS
+    found = (Path(folder, name) for folder, _, names in os.walk(units) for name in names)
+    return [
+        str(each.relative_to(units)) for each in found if each.is_symlink() and each.name == UNIT
+    ]
+
+
 def test_install_status_uninstall(service: Service) -> None:
     service.thread(1)
     before = status(service)
@@ -68,7 +77,7 @@ def test_install_status_uninstall(service: Service) -> None:
     assert f"the database stays: {HOME / service.place}/state/state.sqlite" in done.stdout
     assert service.database.exists()
     assert not service.unit.exists()
-    assert list((service.session.home / UNITS).rglob("*.service")) == []
+    assert links_to(service) == []
     assert service.properties()["LoadState"] == "not-found"
     again = service.rolloutd("service", "uninstall")
     assert again.code == 0
@@ -90,10 +99,39 @@ def test_a_unit_that_was_deleted_by_hand(service: Service) -> None:
     assert done.code == 0, done
     assert "stopped and disabled what was left of it" in done.stdout
     assert service.properties()["ActiveState"] == "inactive"
-    links = (service.session.home / UNITS).rglob(UNIT)
-    assert list(links) == []
+    assert links_to(service) == []
     assert not status(service)["left_over"]
     assert "not installed" in service.rolloutd("service", "uninstall").stdout
+
+
+def test_an_enabled_unit_that_was_stopped_and_deleted_by_hand(service: Service) -> None:
+    """Nothing runs, but with the next unit of that name the link would start it."""
+    service.install()
+    assert links_to(service) == ["default.target.wants/rolloutd.service"]
+    service.unit.unlink()
+    service.systemctl("daemon-reload")
+    told = status(service)
+    assert (told["installed"], told["left_over"], told["active"]) == (False, True, "inactive")
+    done = service.rolloutd("service", "uninstall")
+    assert "stopped and disabled what was left of it" in done.stdout
+    assert links_to(service) == []
+
+
+def test_a_service_of_that_name_that_is_somebody_elses(service: Service) -> None:
+    """It is no business of ours: not left over, and not stopped."""
+    service.session.run("systemd-run", "--user", "--unit=rolloutd", "sleep", "300")
+    try:
+        told = status(service)
+        assert (told["installed"], told["left_over"], told["active"]) == (False, False, "active")
+        assert str(told["elsewhere"]).endswith("transient/rolloutd.service")
+        for command in ("status", "uninstall"):
+            done = service.rolloutd("service", command)
+            assert done.code == 0, done
+            assert done.stdout.startswith("not installed: there is no ")
+            assert "transient/rolloutd.service" in done.stdout
+        assert service.properties()["ActiveState"] == "active"
+    finally:
+        service.systemctl("stop", "rolloutd")
 
 
 def test_a_database_behind_links(service: Service) -> None:

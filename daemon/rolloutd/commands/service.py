@@ -8,7 +8,7 @@ import typer
 
 from rolloutd.commands.options import CodexHome, Database, ModelProvider, read_settings
 from rolloutd.commands.output import fail, print_lines
-from rolloutd.commands.service_status import status
+from rolloutd.commands.service_status import not_installed, status
 
 if TYPE_CHECKING:
     from rolloutd.settings import Settings
@@ -94,11 +94,14 @@ def install(
 def uninstall(*, force: Force = False) -> None:
     """Stop the service and remove its unit; the database stays."""
     found = _service()
-    there, is_left_over = found.file(), found.is_left_over()
+    there, is_left_over, elsewhere = found.file(), found.is_left_over(), found.elsewhere()
     saved = found.remove(force=force)
+    if is_left_over:
+        said = "stopped and disabled what was left of it"
+        print_lines([f"there was no {found.path} any more: {said}"])
+        return
     if there is None:
-        said = f"there was no {found.path} any more: stopped and disabled what was left of it"
-        print_lines([said if is_left_over else f"not installed: there is no {found.path}"])
+        print_lines([not_installed(str(found.path), elsewhere)])
         return
     if saved is not None:
         print_lines([f"moved to {saved}: the unit that was there"])

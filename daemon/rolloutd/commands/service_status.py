@@ -31,6 +31,7 @@ def _document() -> dict[str, Any]:
         "unit": str(service.path),
         "installed": file is not None,
         "left_over": service.is_left_over(),
+        "elsewhere": service.elsewhere(),
         "edited": file is not None and file.version is None,
         "outdated": file is not None and file.version not in (None, __version__),
         "drop_ins": state.drop_ins.split(),
@@ -52,11 +53,17 @@ def _document() -> dict[str, Any]:
     }
 
 
+def not_installed(unit: str, elsewhere: str | None) -> str:
+    """That there is no unit of ours; and which one of that name the manager has, if any."""
+    other = "" if elsewhere is None else f" (systemd has one of that name: {elsewhere})"
+    return f"not installed: there is no {unit}{other}"
+
+
 def _lines(document: dict[str, Any], now: float) -> list[str]:
     from rolloutd.wording import age_text, printable, size_text
 
     if not document["installed"] and not document["left_over"]:
-        return [f"not installed: there is no {document['unit']}"]
+        return [not_installed(document["unit"], document["elsewhere"])]
     notes = [
         note
         for key, note in (

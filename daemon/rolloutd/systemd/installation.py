@@ -68,10 +68,16 @@ class Service:
         """How the service is."""
         return self._systemctl.state(NAME)
 
+    def elsewhere(self) -> str | None:
+        """Where the manager has a unit of that name from, if that is not the file at `path`."""
+        fragment = self.state().fragment
+        return None if fragment in ("", str(self.path)) else fragment
+
     def is_left_over(self) -> bool:
         """Whether the manager runs it, or would start it, though its file is not there."""
-        state = self.state().active
-        return self.file() is None and (state != "inactive" or any(self._dangling_links()))
+        if self.file() is not None or self.elsewhere() is not None:
+            return False
+        return self.state().active != "inactive" or bool(self._dangling_links())
 
     def write(self, text: str, *, force: bool) -> Path | None:
         """Put the unit there, and have the manager read and enable it.
@@ -136,6 +142,8 @@ class Service:
     def remove(self, *, force: bool) -> Path | None:
         """Stop it, and take the unit away; `force` moves an edited one aside, returns where to.
 
+        One that is not at `path` is not ours to stop.
+
         Raises:
             UnitForeign: it is not as we have written it.
             ManagerRefused: it does not stop.
@@ -143,6 +151,8 @@ class Service:
         there = self.file()
         if there is not None and there.version is None and not force:
             self._move_aside(force=False)
+        if there is None and self.elsewhere() is not None:
+            return None
         if self.state().active != "inactive":
             self._stop()
         if there is not None:
@@ -160,7 +170,8 @@ class Service:
 
     def _dangling_links(self) -> list[Path]:
         """By which it was enabled, where its file is gone."""
-        links = self.path.parent.glob(f"*.wants/{self.path.name}")
+        # (A pattern that ends in the name would find no dangling ones, before Python 3.12.)
+        links = (folder / self.path.name for folder in self.path.parent.glob("*.wants"))
         return [link for link in links if link.is_symlink() and not link.exists()]
 
     def _stop(self) -> None:

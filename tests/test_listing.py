@@ -277,6 +277,25 @@ def test_what_only_looks_as_if_it_had_been_moved(place: Place, *, is_archived: b
     assert found.stale.keys() == {thread_id(3), thread_id(4)}
 
 
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_threads_that_have_moved_out_of_a_root_that_is_gone(
+    place: Place, *, is_archived: bool
+) -> None:
+    """With the last one in it, the folder went, too."""
+    source = "sessions" if is_archived else "archived_sessions"
+    for number in (1, 2):
+        place.thread(number, path=watermark(number, root=source))
+    place.index()
+    moved = [move(place, number, back=not is_archived) for number in (1, 2)]
+    shutil.rmtree(place.home / source)
+    for archived in (True, False):
+        found = listed(place, Selection(archived=archived))
+        expected = [2, 1] if archived is is_archived else []
+        assert ids(found) == [thread_id(number) for number in expected]
+        assert {row["archived"] for row in found.threads} <= {int(is_archived)}
+        assert {row["rollout_path"] for row in found.threads} <= set(map(str, moved))
+
+
 def test_an_archive_that_is_away_tells_nothing(place: Place) -> None:
     place.thread(1, path=watermark(1, root="archived_sessions"))
     place.thread(2)

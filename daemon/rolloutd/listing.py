@@ -97,10 +97,10 @@ class Listing:
             page.stale[row["id"]] = [path]
             return False
         watermark = path.removeprefix(home + "/")
-        if _is_away(reader, home, watermark):
-            return True
-        page.stale[row["id"]] = [watermark]
         moved = _moved(home, watermark)
+        if moved is None and _is_away(reader, home, watermark):
+            return self._selection.archived in (None, bool(row["archived"]))
+        page.stale[row["id"]] = [watermark]
         if moved is None:
             return False
         path, archived = moved
@@ -153,7 +153,7 @@ def _is_away(reader: StateReader, home: str, watermark: str) -> bool:
     # Not needed for as long as all is in its place; and slow to import.
     from rolloutd.sight import Sight
 
-    return Sight(Path(home)).is_away(watermark, device_of(reader, watermark))
+    return Sight(Path(home)).why_unseen(watermark, device_of(reader, watermark)) is not None
 
 
 def _moved(home: str, watermark: str) -> tuple[str, bool] | None:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rolloutd.errors import BadUsage, RolloutdError
+from rolloutd.errors import BadUsage, HomeUnavailable, RolloutdError
 from rolloutd.rollout.identity import Unidentified, Unreadable, recorded_thread
-from rolloutd.rollout.names import ROOTS, is_archived, parse_thread_id
+from rolloutd.rollout.names import is_archived, parse_thread_id
 from rolloutd.search import search
 from rolloutd.sight import Sight
 from rolloutd.state.lookups import Place, device_of, place_of, places_beginning, places_named
@@ -177,7 +177,14 @@ class Lookup:
                 is_certain = False
             if not is_certain:
                 lost.add(place.id)
-        return found | (self._searched(lost.__contains__) if lost else {})
+        if not lost:
+            return found
+        try:
+            return found | self._searched(lost.__contains__)
+        except HomeUnavailable:
+            if lost <= found.keys():
+                return found  # Away with all the rest.
+            raise
 
     def _looked_at(self, place: Place) -> tuple[Found, bool]:
         """What a row says, and whether there is no use in searching for anything else."""
@@ -185,10 +192,10 @@ class Lookup:
         try:
             recorded = recorded_thread(place.path)
         except FileNotFoundError:
-            root = self._root_of(place.path)
-            if root is None or not self._is_away(place.path):
+            why = self._why_unseen(place.path)
+            if why is None:
                 raise _WrongRow(f"nothing: {place.path}") from None
-            return replace(found, problem=f"{root} is not there now"), True
+            return replace(found, problem=why), False
         except Unreadable as error:
             return replace(found, problem=str(error)), True
         except Unidentified as error:
@@ -197,16 +204,12 @@ class Lookup:
             raise _WrongRow(f"the file of {recorded}: {place.path}")
         return found, True
 
-    def _is_away(self, path: str) -> bool:
+    def _why_unseen(self, path: str) -> str | None:
+        if not path.startswith(f"{self._home}/"):
+            return None
         watermark = path.removeprefix(f"{self._home}/")
         device = None if self._reader is None else device_of(self._reader, watermark)
-        return Sight(self._home).is_away(watermark, device)
-
-    def _root_of(self, path: str) -> Path | None:
-        for root in ROOTS:
-            if path.startswith(f"{self._home}/{root}/"):
-                return self._home / root
-        return None
+        return Sight(self._home).why_unseen(watermark, device)
 
     def _searched(self, matches: Callable[[str], bool]) -> dict[str, Found]:
         """Threads by their files; their rows, if they have any, are wrong or of no use."""

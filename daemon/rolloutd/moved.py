@@ -25,8 +25,10 @@ def perhaps_moved(reader: StateReader, home: str, *, archived: bool) -> list[str
     """
     try:
         names = os.listdir(f"{home}/{_ARCHIVE}")  # noqa: PTH208
+    except (FileNotFoundError, NotADirectoryError):
+        names = []  # It may have gone with the last that was in it, or be away: the list finds out.
     except OSError:
-        return []  # While it is away, nothing is known of what lies there.
+        return []
     present = {name for name in names if name.startswith("rollout-")}
     known = set((reader.value(_KNOWN) or "").split("/"))
     if archived:

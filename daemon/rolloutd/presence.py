@@ -4,10 +4,11 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from rolloutd.home_discovery import HIDDEN, is_hidden
+from rolloutd.home_discovery import is_hidden
 from rolloutd.meter import Meter
 from rolloutd.rollout.discovery import Discovery, discover
 from rolloutd.rollout.names import ARCHIVE
+from rolloutd.sight import HIDDEN
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.rollouts import any_below
 from rolloutd.telling import Progress

@@ -11,7 +11,10 @@ from pathlib import Path
 from rolloutd.filesystems import mixes_devices
 from rolloutd.records import FileStamp
 from rolloutd.rollout.discovery import walk
-from rolloutd.rollout.names import ROOTS
+from rolloutd.rollout.names import ROOTS, elsewhere
+from rolloutd.rollout.whereabouts import plain_of, visible
+
+HIDDEN = "is empty, on another file system than its rollouts were"
 
 
 class Sight:
@@ -25,17 +28,27 @@ class Sight:
     def covers(self, path: str, device: int | None) -> bool:
         """Whether a file that is not found at `path` is gone: its root is there, in full sight.
 
-        `device` is the one that the file was on; None if that is not known.
+        Or it is found where Codex would have moved it. `device` is the one that the file was on;
+        None if that is not known.
         """
+        return self.why_unseen(path, device) is None or self._has_moved(path)
+
+    def why_unseen(self, path: str, device: int | None) -> str | None:
+        """Why nothing can be told of a watermark now; None if it can."""
         root = path.split("/", 1)[0]
         # As far as can be seen: of what is closed to us, nothing is gone.
-        return os.path.isdir(self._home / root) and not self.hides(path, device)  # noqa: PTH112
+        if root in ROOTS and not os.path.isdir(self._home / root):  # noqa: PTH112
+            return f"{self._home / root} is not there now"
+        if self.hides(path, device):
+            return f"{self._home / root} {HIDDEN}"
+        return None
 
-    def is_away(self, path: str, device: int | None) -> bool:
-        """Whether nothing can be told of a watermark now: its root is not there, or hides it."""
-        root = path.split("/", 1)[0]
-        is_there = os.path.isdir(self._home / root)  # noqa: PTH112
-        return root in ROOTS and (not is_there or self.hides(path, device))
+    def _has_moved(self, path: str) -> bool:
+        try:
+            places = elsewhere(plain_of(path))
+            return any(True for place in places for _ in visible(self._home, place))
+        except OSError:
+            return False
 
     def hides(self, path: str, device: int | None) -> bool:
         """Whether the file's place is on another device now, and holds no rollout at all there.

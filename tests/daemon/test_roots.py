@@ -94,7 +94,7 @@ def test_a_root_that_an_empty_file_system_hides(place: Place) -> None:
             told = place.run("path", thread_id(1))
             assert told.code == 1
             assert "cannot be verified" in told.stderr
-            assert "is not there now" in told.stderr
+            assert "/sessions is empty, on another file system" in told.stderr
             assert rows(place.database, "SELECT path FROM rollouts WHERE parser_version = 0") == []
             # With anything in it, it is the one that is used now.
             place.thread(70)
@@ -145,6 +145,9 @@ def test_disks_that_come_and_go_while_nobody_looks(place: Place) -> None:
             wait_until(lambda: daemon.says("archived_sessions/ is empty") == 1, "it is said", 10)
             assert count(place) == 41
             assert rows(place.database, "SELECT id FROM threads WHERE id = ?", thread_id(1)) == []
+            for option, number in (("--archived", 20), ("--active", 21)):
+                listed = place.run("list", "--json", option)
+                assert (len(listed.document["threads"]), listed.stderr) == (number, "")
             daemon.stop()
         done = place.run("verify", "--json")
         assert done.code == 0, done
@@ -154,6 +157,28 @@ def test_disks_that_come_and_go_while_nobody_looks(place: Place) -> None:
         assert count(place) == 1
     place.index()
     assert count(place) == 21
+    assert dump(place.database) == place.fresh()
+
+
+def test_what_is_archived_while_the_rest_is_away(place: Place) -> None:
+    """That it lies there now says enough of where it is no more."""
+    for number in (1, 2):
+        place.thread(number)
+    with living(place, ROLLOUTD_RECONCILE_SECONDS="1") as daemon:
+        wait_until_true(place)
+        archive = place.home / "archived_sessions"
+        archive.mkdir()
+        moved = (place.home / watermark(1)).rename(archive / Path(watermark(1)).name)
+        (place.home / "sessions").rename(place.root / "away")
+        told = place.run("path", thread_id(1))
+        assert (told.code, told.stdout.strip()) == (0, str(moved))
+        query = "SELECT id, archived FROM threads ORDER BY id"
+        expected = [(thread_id(1), 1), (thread_id(2), 0)]
+        wait_until(lambda: rows(place.database, query) == expected, "it is seen", 10)
+        assert place.run("path", thread_id(2)).code == 1
+        (place.root / "away").rename(place.home / "sessions")
+        wait_until_true(place)
+        daemon.stop()
     assert dump(place.database) == place.fresh()
 
 

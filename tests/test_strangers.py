@@ -93,32 +93,45 @@ def test_it_is_seen_and_put_right(
     assert not ours.note()
 
 
-def test_a_look_costs_a_hundredth_of_the_time(place: Place, ours: Strangers, clock: Clock) -> None:
+def test_a_look_takes_its_share_of_the_time(place: Place, ours: Strangers, clock: Clock) -> None:
+    meddle(place)
+    assert not ours.call_for_a_look(0.5, clock.now - 9)
+    assert ours.call_for_a_look(0.5, clock.now - 11)
+    assert not ours.call_for_a_look(0.5, clock.now - 11), "so soon again"
+    clock.now += 2
+    assert ours.call_for_a_look(0.5, clock.now - 11)
+
+
+def test_who_meddles_again_is_seen_to_again(place: Place, ours: Strangers, lease: Lease) -> None:
+    for _ in range(3):
+        meddle(place)
+        assert ours.note()
+        ours.put_right(lease)
+        assert is_right(place)
+
+
+def test_who_writes_something_else_all_the_time_waits(
+    place: Place, ours: Strangers, lease: Lease, clock: Clock
+) -> None:
+    """Comparing all threads took three seconds for nothing."""
+    change(place.database, "CREATE TABLE notes (text TEXT)")
+    assert ours.note()
+    ours.put_right(lease)
     meddle(place)
     assert not ours.call_for_a_look(0.5, clock.now - 49)
     assert ours.call_for_a_look(0.5, clock.now - 51)
-    assert not ours.call_for_a_look(0.5, clock.now - 51), "so soon again"
-    clock.now += 2
-    assert ours.call_for_a_look(0.5, clock.now - 51)
-
-
-def test_comparing_threads_does_too_unless_it_is_asked_for(
-    place: Place, ours: Strangers, lease: Lease, clock: Clock
-) -> None:
-    meddle(place)
-    ours.note()
-    ours.put_right(lease)
-    assert is_right(place)
-    for later, righted in ((200, False), (110, True)):
-        meddle(place)
+    for later, righted in ((290, False), (20, True)):
         clock.now += later
         assert ours.note()
         ours.put_right(lease)
         assert is_right(place) is righted
-    meddle(place)
+
+
+def test_unless_it_is_asked_for(place: Place, ours: Strangers, lease: Lease) -> None:
+    change(place.database, "CREATE TABLE notes (text TEXT)")
     ours.note()
     ours.put_right(lease)
-    assert not is_right(place)
+    meddle(place)
     ours.suspect()
     ours.put_right(lease)
     assert is_right(place)

@@ -61,8 +61,8 @@ class Agreement:
                 return
             after = ids[-1]
 
-    def restore(self, lease: Lease) -> None:
-        """Merge again what differs.
+    def restore(self, lease: Lease) -> bool:
+        """Merge again what differs; whether there was anything.
 
         Raises:
             LeaseLost: see `Lease.transaction`.
@@ -74,6 +74,7 @@ class Agreement:
                 self._indexer.merge_threads(connection, wrong[start : start + _IDS_AT_ONCE])
         if wrong:
             _log.warning("somebody else has changed %s: put right", counted(len(wrong), "thread"))
+        return bool(wrong)
 
     def _compare(self, connection: Connection, ids: Sequence[str]) -> Iterator[Disagreement]:
         stored = stored_threads(connection, ids)

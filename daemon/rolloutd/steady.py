@@ -187,7 +187,7 @@ class Steady:
         elif self._wants_reconcile:
             wait = min(wait, _RECONCILE_SHARE * self._took)
         elif self._presence.is_missing:
-            wait = min(wait, _MISSING_SECONDS)
+            wait = min(wait, max(_MISSING_SECONDS, _RECONCILE_SHARE * self._took))
         return self._reconciled + wait - time.monotonic()
 
     def _look_everywhere(self) -> None:
@@ -241,7 +241,6 @@ class Steady:
         self._is_urgent = False
         self._strangers.suspect()
         self._database.refuse_unsound()
-        self._follower.follow_names(self._lease)
         self._indexer.forget()
         with self._lease.transaction() as connection:
             self._indexer.bind(connection)

@@ -1,7 +1,8 @@
 """What other programs write into the database: seen within seconds, and put right.
 
 A question that found a row wrong has marked it, or somebody has meddled with rows. Or somebody has
-tables of their own here, and writes into them all the time: that must not cost much.
+tables of their own here, and writes into them all the time: that must not cost much. So it counts
+what came of the last time.
 """
 
 import time
@@ -15,8 +16,10 @@ from rolloutd.state.lease import Lease
 from rolloutd.telling import Progress
 
 _LOOK_SECONDS = 2.0
-# What they have written is seen to for one part in so many of the time, on the average.
-_SHARE = 100
+# Seeing to what they have written takes one part in so many of the time at most, where rows of ours
+# were wrong; and where they were not, in which case there is no hurry.
+_SHARE = 20
+_IDLE_SHARE = 100
 
 
 class Strangers:
@@ -38,6 +41,7 @@ class Strangers:
         self._between = between
         self._changes = database.foreign_changes()
         self._is_doubtful = False
+        self._share = _SHARE
         self._look_due = self._agreement_due = 0.0
 
     def call_for_a_look(self, took: float, ended: float) -> bool:
@@ -47,7 +51,7 @@ class Strangers:
         clock.
         """
         now = time.monotonic()
-        if now < max(self._look_due, ended + _SHARE * took):
+        if now < max(self._look_due, ended + self._share * took):
             return False
         self._look_due = now + _LOOK_SECONDS
         return self._database.foreign_changes() != self._changes
@@ -84,8 +88,10 @@ class Strangers:
         """
         began = time.monotonic()
         if self._is_doubtful and began >= self._agreement_due:
-            Agreement(self._database, self._indexer, self._between).restore(lease)
+            agreement = Agreement(self._database, self._indexer, self._between)
+            was_wrong = agreement.restore(lease)
             ended = time.monotonic()
-            self._agreement_due = ended + _SHARE * (ended - began)
+            self._share = _SHARE if was_wrong else _IDLE_SHARE
+            self._agreement_due = ended if was_wrong else ended + _IDLE_SHARE * (ended - began)
             self._is_doubtful = False
             self._progress.strangers += 1

@@ -4,6 +4,8 @@ import json
 import os
 import pty
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 
 from rolloutd import __version__
 from tests.oracle.cases_build import meta, user
-from tests.running import BOUND_SECONDS, Place, dump, rows, state_of, thread_id
+from tests.required import lack
+from tests.running import BOUND_SECONDS, Place, dump, rows, state_of, thread_id, wait_until
 
 BACKFILL_KEYS = "status scanned upserted failed parse_errors bytes seconds failures"
 STATUS_KEYS = "version codex_home database backfill rollouts threads"
@@ -226,6 +229,76 @@ def test_output_that_nobody_reads(place: Place) -> None:
         process.wait(BOUND_SECONDS)
     assert complaints == ""
     assert state_of(place.database)["status"] == "complete"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("list", "--help"), ("list",), ("show", thread_id(1))]
+)
+def test_what_reads_has_seen_enough(place: Place, arguments: tuple[str, ...]) -> None:
+    place.thread(1)
+    place.index()
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(
+        [sys.executable, "-m", "rolloutd", *arguments],
+        env=place.environment,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        timeout=BOUND_SECONDS,
+        check=False,
+    )
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("list",), ("status", "--json"), ("show", thread_id(1))]
+)
+def test_output_that_cannot_be_written(place: Place, arguments: tuple[str, ...]) -> None:
+    place.thread(1)
+    place.index()
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "rolloutd", *arguments],
+            env=place.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=BOUND_SECONDS,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == b"rolloutd: the output cannot be written: No space left on device\n"
+
+
+def test_a_completion_that_cannot_be_written(place: Place) -> None:
+    """Which is another's to print, for the shell that it is called from."""
+    bash = shutil.which("bash") or lack("no bash")
+    ended = subprocess.run(
+        [
+            bash,
+            "-c",
+            f"{shlex.quote(sys.executable)} -m rolloutd --show-completion >/dev/full; exit",
+        ],
+        env=place.environment,
+        stderr=subprocess.PIPE,
+        timeout=BOUND_SECONDS,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == b"rolloutd: the output cannot be written: No space left on device\n"
+
+
+def test_started_without_streams(place: Place) -> None:
+    """What is written to one that is closed must not end in the database."""
+    place.thread(1)
+    command = f"exec {shlex.quote(sys.executable)} -m rolloutd run <&- >&- 2>&-"
+    with subprocess.Popen(["/bin/sh", "-c", command], env=place.environment) as process:
+        wait_until(lambda: state_of(place.database).get("status") == "complete", "its backfill")
+        opened = [Path(f"/proc/{process.pid}/fd/{number}").readlink() for number in range(3)]
+        process.terminate()
+        assert process.wait(BOUND_SECONDS) == 0
+    assert opened == [Path(os.devnull)] * 3
+    assert dump(place.database) == place.fresh()
 
 
 def test_a_home_whose_name_is_not_utf8(tmp_path: Path) -> None:

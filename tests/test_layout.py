@@ -28,6 +28,7 @@ FLOORS = (
         "rolloutd.meter",
         "rolloutd.signals",
         "rolloutd.stamp",
+        "rolloutd.writing",
     ),
     ("rolloutd.rollout", "rolloutd.state"),
     ("rolloutd.indexer",),
@@ -58,6 +59,7 @@ FLOORS = (
     (
         "rolloutd.settings",
         "rolloutd.logs",
+        "rolloutd.logs_apart",
         "rolloutd.report",
         "rolloutd.thread_report",
         "rolloutd.thread_table",

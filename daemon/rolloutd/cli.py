@@ -12,11 +12,14 @@ import typer
 from typer.core import TyperCommand
 
 from rolloutd import __version__
-from rolloutd.commands.output import fail, print_lines, told
+from rolloutd.commands.output import PIPE_CLOSED, fail, print_lines, told
 from rolloutd.commands.quick import Commands, QuickCommand
 from rolloutd.errors import RolloutdError
+from rolloutd.signals import interrupt_again
 
 _HELP = frozenset({"-h", "--help"})
+# What is printed by others than `print_lines`.
+_PRINTING = _HELP | {"--show-completion"}
 
 # Each command: the module that has it, by which name, and whether it is understood quickly.
 _COMMANDS = {
@@ -29,6 +32,9 @@ _COMMANDS = {
     "verify": ("verify", "verify", QuickCommand),
 }
 _SERVICE = "service"
+_LAST_STREAM = 2
+# What a shell tells of a program that Ctrl-C has ended.
+_INTERRUPTED = 130
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001
@@ -82,15 +88,23 @@ def main() -> NoReturn:
     gc.freeze()
     gc.set_threshold(50_000)
     try:
-        application(next(iter(sys.argv[1:]), None))(prog_name="rolloutd")
+        command_line = application(next(iter(sys.argv[1:]), None))
+        interrupt_again()
+        command_line(prog_name="rolloutd")
     except RolloutdError as error:
         fail(str(error), error.exit_code)
     except OSError:
-        if len(sys.argv) > 1 and not _HELP.intersection(sys.argv):
+        if len(sys.argv) > 1 and not _PRINTING.intersection(sys.argv):
             raise
-        # What else we print is printed by `print_lines`.
         with told():
             raise
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    except SystemExit as exiting:
+        # Typer and rich call it a failure.
+        if isinstance(exiting.__context__, BrokenPipeError):
+            sys.exit(PIPE_CLOSED)
+        raise
     finally:
         # Nor is there any in what a command has imported, when the interpreter looks once more.
         gc.freeze()
@@ -98,6 +112,11 @@ def main() -> NoReturn:
 
 
 def _prepare_streams() -> None:
+    # The next files that are opened get the places of streams that are closed: what is written to
+    # one of those must not end in a file of ours.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:
+        pass
+    os.close(descriptor)
     # Started without them, Python has None for streams, and the next file opened gets their place.
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:

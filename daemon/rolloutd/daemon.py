@@ -24,7 +24,7 @@ from rolloutd.endpoint.pages import Pages
 from rolloutd.errors import DatabaseUnavailable, RolloutdError
 from rolloutd.hints import Mailbox
 from rolloutd.instance import Instance, single_instance
-from rolloutd.logs import written_apart
+from rolloutd.logs_apart import written_apart
 from rolloutd.metrics.collectors import register_collectors
 from rolloutd.metrics.exposition import Exposition
 from rolloutd.metrics.work import WorkMetrics

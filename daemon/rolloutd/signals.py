@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT and SIGHUP, from the first moment of the daemon's program to its last."""
+"""SIGTERM, SIGINT and SIGHUP, from the first moment of the program to its last."""
 
 import os
 import signal
@@ -12,6 +12,21 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
+
+
+def end_at_once() -> None:
+    """Until `interrupt_again`, Ctrl-C ends the process by the signal, and is no exception.
+
+    Where it is ignored (a shell's background jobs), it stays so.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def interrupt_again() -> None:
+    """Ctrl-C is an exception from here on, as Python has it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def end_well_at_once() -> None:

@@ -19,7 +19,8 @@ from tests.running import Place, dump
 _RECORDS = 10_000
 _CODE = f"""
 import logging
-from rolloutd.logs import configure_logging, written_apart
+from rolloutd.logs import configure_logging
+from rolloutd.logs_apart import written_apart
 configure_logging("info", "plain")
 with written_apart():
     for number in range({_RECORDS}):
@@ -78,9 +79,11 @@ def test_the_daemon_does_not_wait_for_its_reader(
     assert dump(place.database) == place.fresh()
 
 
-def test_an_end_that_has_something_to_say_does_not_wait(tmp_path: Path) -> None:
+@pytest.mark.parametrize("blocking", [True, False])
+def test_an_end_that_has_something_to_say_does_not_wait(tmp_path: Path, *, blocking: bool) -> None:
     place = Place.make(tmp_path)
     with living(place), full_pipe() as write:
+        os.set_blocking(write, blocking)
         ended = subprocess.run(
             [sys.executable, "-m", "rolloutd", "run"],
             env=place.environment,

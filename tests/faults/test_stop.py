@@ -112,6 +112,19 @@ def test_asked_to_stop_it_hands_the_work_back(
     assert dump(place.database) == place.fresh()
 
 
+def test_interrupted_as_soon_as_it_has_a_reader(place: Place) -> None:
+    """A reader has nothing to say to Ctrl-C, from its first moment on."""
+    for _ in range(5):
+        with place.started("backfill", "--rebuild", "--json", **SMALL) as process:
+            wait_until(lambda: children_of(process.pid), "it has a reader", pause=0.001)
+            os.killpg(process.pid, signal.SIGINT)
+            _, complaints = process.communicate(timeout=30)
+        assert "Traceback" not in complaints
+        assert process.returncode in {1, 130, -signal.SIGINT}
+    place.backfill()
+    assert dump(place.database) == place.fresh()
+
+
 @pytest.mark.parametrize("wait", ["0", "30"])
 def test_two_at_once_do_nothing_twice(place: Place, wait: str) -> None:
     size = sum(path.stat().st_size for path in place.home.rglob("*.jsonl"))

@@ -9,9 +9,10 @@ from threading import Thread
 from typing import Any, NoReturn
 
 from rolloutd.wording import printable
+from rolloutd.writing import write_all
 
 # What a shell tells of a program that a closed pipe has ended.
-_PIPE_CLOSED = 141
+PIPE_CLOSED = 141
 # For so long a last word waits for whoever is to read it.
 _SAYING_SECONDS = 0.5
 
@@ -45,7 +46,7 @@ def told() -> Iterator[None]:
         # What is still held back must not fail once more when Python flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
-            sys.exit(_PIPE_CLOSED)  # Whoever reads has seen enough.
+            sys.exit(PIPE_CLOSED)  # Whoever reads has seen enough.
         fail(f"the output cannot be written: {error.strerror}")
 
 
@@ -62,18 +63,11 @@ def leave() -> NoReturn:
 
 def leave_saying(message: str, code: int) -> NoReturn:
     """Say why on standard error, and end the process now, whether that is read or not."""
-    text = f"rolloutd: {_harmless(message)}\n".encode(errors="backslashreplace")
-    saying = Thread(target=_write, args=(sys.stderr.fileno(), text), daemon=True)
+    text = f"rolloutd: {_harmless(message)}\n"
+    saying = Thread(target=write_all, args=(sys.stderr.fileno(), text), daemon=True)
     saying.start()
     saying.join(_SAYING_SECONDS)
     os._exit(code)
-
-
-def _write(descriptor: int, text: bytes) -> None:
-    unwritten = memoryview(text)
-    with suppress(OSError):
-        while unwritten:
-            unwritten = unwritten[os.write(descriptor, unwritten) :]
 
 
 def warn(message: str) -> None:

@@ -4,6 +4,7 @@ Quick to import: they can start while their parent imports the rest of itself.
 """
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -25,4 +26,9 @@ def start_reader(home: str, line_limit: int = LINE_LIMIT_BYTES) -> "subprocess.P
     """Start one; it ends when its standard input does."""
     # -P: the current directory must not be able to replace our modules.
     command = [sys.executable, "-P", "-m", "rolloutd.rollout.worker", home, str(line_limit)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    # What ends a whole group is for the parent alone, from the reader's first moment on.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -57,7 +57,7 @@ def run_daemon(settings: Settings) -> None:
     except BaseExceptionGroup as group:
         raise _first(group) from None
     except OSError as error:
-        raise DatabaseUnavailable(f"{settings.database}: {error.strerror}") from error
+        raise DatabaseUnavailable(settings.database, str(error.strerror)) from error
 
 
 async def _serve(settings: Settings, instance: Instance, notifier: Notifier) -> None:

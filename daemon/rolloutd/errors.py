@@ -15,20 +15,24 @@ class BadUsage(RolloutdError):
     exit_code = 2
 
 
-class HomeUnavailable(RolloutdError):
-    """There is nothing to read: no home, or no `sessions/` in it.
+class Unavailable(RolloutdError):
+    """Something cannot be used as it is.
 
-    `why` says it without the home's path, which is no log's business.
+    `why` says it without the path, which is no log's business.
     """
 
-    exit_code = 69
-
-    def __init__(self, home: Path, why: str) -> None:
-        super().__init__(f"{home}: {why}")
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}")
         self.why = why
 
 
-class DatabaseUnavailable(RolloutdError):
+class HomeUnavailable(Unavailable):
+    """There is nothing to read: no home, or no `sessions/` in it."""
+
+    exit_code = 69
+
+
+class DatabaseUnavailable(Unavailable):
     """The database cannot be read or written, or is newer than this program."""
 
     exit_code = 74

@@ -221,10 +221,13 @@ class Monitor:
         is_read_only = getattr(error.__cause__, "errno", None) == errno.EROFS
         return is_read_only and not self._keeping.database.parent.exists()
 
-    def _fail(self, error: Exception) -> None:
-        problem = str(error) or "another process has taken over the work"
+    def _fail(self, error: DatabaseUnavailable | LeaseLost) -> None:
+        if isinstance(error, LeaseLost):
+            problem = said = "another process has taken over the work"
+        else:
+            problem, said = str(error), f"the database: {error.why}"
         self._meter.failed("database")
-        self._say(type(error).__name__, problem)
+        self._say(type(error).__name__, said)
         self._progress.problem = problem
         self._enter("failing")
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rolloutd.batches import Observer, Terms
     from rolloutd.quick_settings import QuickSettings
     from rolloutd.settings import Settings
+    from rolloutd.state.faults import CorruptDatabase
     from rolloutd.state.reader import StateReader
     from rolloutd.verify.repair import Verified
 
@@ -126,10 +127,12 @@ def _backfill_once(
         return backfill.run(rebuild=rebuild)
 
 
-def _set_aside(database: Path, file: tuple[int, int] | None, error: Exception) -> Path | None:
+def _set_aside(
+    database: Path, file: tuple[int, int] | None, error: "CorruptDatabase"
+) -> Path | None:
     from rolloutd.state.faults import explained
 
-    _log.warning("%s", error)
+    _log.warning("the database: %s", error.why)
     with explained(database):
         target = set_aside(database, file)
     if target is not None:

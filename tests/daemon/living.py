@@ -69,12 +69,13 @@ class Daemon:
     def end(
         self, number: signal.Signals = signal.SIGTERM, *, seconds: float = STOP_SECONDS
     ) -> None:
-        """Stop it, and see that it ends in time, and well."""
+        """Stop it, and see that it ends in time, and well, and has logged no path."""
         self.process.send_signal(number)
         code = self.process.wait(seconds)
         log = self.log.read_text()
         assert code == 0, (code, log)
         assert "Traceback" not in log, log
+        assert str(self.place.root) not in log, log
 
     def has_left_nothing(self, readers: set[tuple[int, str]]) -> None:
         """See that these processes are gone, and that all is in the database, its lease free."""

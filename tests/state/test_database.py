@@ -258,6 +258,7 @@ def test_a_corrupt_database_is_moved_aside_and_rebuilt(
         if ".corrupt-" in each.name and not each.name.endswith(("-wal", "-shm"))
     ]
     assert moved.name in caplog.text
+    assert str(tmp_path) not in caplog.text
     assert moved.read_bytes() == content
     assert stat.S_IMODE(moved.stat().st_mode) == 0o600
     assert dump(path) == expected

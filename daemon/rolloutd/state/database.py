@@ -67,13 +67,13 @@ class StateDatabase:
             DatabaseUnavailable: it cannot be told.
         """
         if self._file is None or identity_of(self.path) != self._file:
-            raise DatabaseReplaced(f"{self.path}: deleted or replaced while it was worked on")
+            raise DatabaseReplaced(self.path, "deleted or replaced while it was worked on")
         if any(identity_of(file) != identity for file, identity in self._sidecars.items()):
-            raise DatabaseReplaced(f"{self.path}: its log was deleted while it was worked on")
+            raise DatabaseReplaced(self.path, "its log was deleted while it was worked on")
         # SQLite itself may not notice for as long as it finds all it needs in its cache and WAL.
         with explained(self.path):
             if self._descriptor is not None and os.pread(self._descriptor, 16, 0) != MAGIC:
-                raise CorruptDatabase(f"{self.path}: was overwritten")
+                raise CorruptDatabase(self.path, "was overwritten")
 
     def foreign_changes(self) -> int:
         """A number that is another one when anybody else has changed the database.

@@ -45,7 +45,7 @@ def refuse_irregular(path: Path) -> None:
         DatabaseUnavailable: it is not.
     """
     if path.exists() and not path.is_file():
-        raise DatabaseUnavailable(f"{path}: not a file")
+        raise DatabaseUnavailable(path, "not a file")
 
 
 def refuse_absence(path: Path) -> None:
@@ -57,7 +57,7 @@ def refuse_absence(path: Path) -> None:
     """
     refuse_irregular(path)
     if not path.exists():
-        raise DatabaseAbsent(f"{path}: there is no database yet; `rolloutd backfill` makes it")
+        raise DatabaseAbsent(path, "there is no database yet; `rolloutd backfill` makes it")
 
 
 def can_share(path: Path) -> bool:
@@ -80,18 +80,18 @@ def explained(path: Path) -> Iterator[None]:
         # The driver could not even say which table it is that the schema's damage has renamed.
         if b"malformed" not in error.object:
             raise
-        raise CorruptDatabase(f"{path}: malformed database schema") from error
+        raise CorruptDatabase(path, "malformed database schema") from error
 
 
 def explanation(path: Path, error: BaseException | None) -> DatabaseUnavailable:
     """What an error of SQLite's, or of the system's, says to the user of the file at `path`."""
     if isinstance(error, OSError):
-        return DatabaseUnavailable(f"{path}: {error.strerror}")
+        return DatabaseUnavailable(path, str(error.strerror))
     if is_busy(error):
-        return DatabaseBusy(f"{path}: another process is writing, and does not end")
+        return DatabaseBusy(path, "another process is writing, and does not end")
     if _is_undecodable(error):
         # Without the driver's own words: they quote the text, which may be a prompt's.
-        return CorruptDatabase(f"{path}: holds text that is no UTF-8")
+        return CorruptDatabase(path, "holds text that is no UTF-8")
     code = error_code(error)
     if code not in _CORRUPT and not any(words in str(error) for words in _LOST):
         kind = ConstraintBroken if code == sqlite3.SQLITE_CONSTRAINT else DatabaseUnavailable
@@ -101,10 +101,10 @@ def explanation(path: Path, error: BaseException | None) -> DatabaseUnavailable:
                 "it has a log (-wal) that only who may write in its folder can read; "
                 "let somebody open it who may, and close it again"
             )
-        return kind(f"{path}: {why}")
+        return kind(path, why)
     if path.suffix in _SUFFIXES or begins_as_database(path):
-        return CorruptDatabase(f"{path}: {error}")
-    return DatabaseUnavailable(f"{path}: {error}, nor is it named like one: left alone")
+        return CorruptDatabase(path, str(error))
+    return DatabaseUnavailable(path, f"{error}, nor is it named like one: left alone")
 
 
 def _has_a_log_alone(path: Path) -> bool:

@@ -126,7 +126,7 @@ class Lease:
             except LeaseLost:
                 return  # The next transaction of the work itself finds that out.
             except DatabaseUnavailable as error:
-                _log.warning("the lease could not be renewed: %s", error)
+                _log.warning("the lease could not be renewed: %s", error.why)
 
     def complete(self, **progress: Any) -> None:
         """The database is true: say so, and give the lease back."""

@@ -52,7 +52,7 @@ def migrate(engine: Engine, path: Path, patience: float) -> None:
         return
     with reading(engine) as connection:
         for column in lost_columns(connection.exec_driver_sql):
-            raise CorruptDatabase(f"{path}: no {column}")
+            raise CorruptDatabase(path, f"no {column}")
         damaged = tables_without_an_index(connection.exec_driver_sql)
     if damaged:
         with writing(engine, patience) as connection:

@@ -70,7 +70,7 @@ class StateReader:
             rows = self._connection.execute(query, list(map(_valid, values))).fetchall()
         # No column holds such; whoever prints the rows does so when we are closed.
         if any(type(value) is bytes for row in rows for value in row):
-            raise CorruptDatabase(f"{self.path}: values of a wrong type")
+            raise CorruptDatabase(self.path, "values of a wrong type")
         return rows
 
     def value(self, query: str, values: Sequence[Any] = ()) -> Any:

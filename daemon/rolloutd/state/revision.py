@@ -33,10 +33,10 @@ def recorded_revision(scalar: Callable[[str], Any], path: Path) -> str | None:
     if mark == APPLICATION_ID:
         revision = scalar("SELECT version_num FROM alembic_version")
         if not isinstance(revision, str):
-            raise CorruptDatabase(f"{path}: does not say of which revision it is")
+            raise CorruptDatabase(path, "does not say of which revision it is")
         return revision
     if mark or scalar("SELECT 1 FROM sqlite_master LIMIT 1") is not None:
-        raise DatabaseRefused(f"{path}: another program's database; rolloutd leaves it alone")
+        raise DatabaseRefused(path, "another program's database; rolloutd leaves it alone")
     return None
 
 
@@ -48,19 +48,21 @@ def refuse_other_revision(revision: str | None, path: Path) -> None:
         DatabaseUnavailable: it is older or, as `DatabaseRefused`, newer than this program.
     """
     if revision is None:
-        raise DatabaseAbsent(f"{path}: there is nothing in it yet; `rolloutd backfill` fills it")
+        raise DatabaseAbsent(path, "there is nothing in it yet; `rolloutd backfill` fills it")
     if revision > HEAD:
         raise newer(revision, path)
     if revision < HEAD:
         raise DatabaseUnavailable(
-            f"{path}: of an older revision ({revision}, this rolloutd reads {HEAD}); "
-            "`rolloutd backfill`, or `rolloutd run`, brings it up to date"
+            path,
+            f"of an older revision ({revision}, this rolloutd reads {HEAD}); "
+            "`rolloutd backfill`, or `rolloutd run`, brings it up to date",
         )
 
 
 def newer(revision: str, path: Path) -> DatabaseRefused:
     """What is said of a database that a later version has written."""
     return DatabaseRefused(
-        f"{path}: written by a newer rolloutd (revision {revision}, this one knows {HEAD}); "
-        "upgrade rolloutd, or set another database"
+        path,
+        f"written by a newer rolloutd (revision {revision}, this one knows {HEAD}); "
+        "upgrade rolloutd, or set another database",
     )

@@ -27,7 +27,7 @@ def refuse_unsound(path: Path, connection: sqlite3.Connection) -> None:
     """
     with explained(path):
         for problem in _problems(connection):
-            raise CorruptDatabase(f"{path}: {problem}")
+            raise CorruptDatabase(path, problem)
 
 
 def _problems(connection: sqlite3.Connection) -> Iterator[str]:

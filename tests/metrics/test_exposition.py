@@ -139,3 +139,16 @@ async def test_a_flood_is_answered_once(
     monkeypatch.setattr(exposition, "_FRESH_SECONDS", 0.0)
     await texts.text("", "")
     assert questions.asked == 4
+
+
+async def test_each_form_is_as_fresh_as_any(questions: Questions) -> None:
+    registry = CollectorRegistry()
+    registry.register(questions)
+    now = [0.0]
+    texts = Exposition(registry, clock=lambda: now[0])
+    first = await texts.text("", "")
+    now[0] = 0.4
+    await texts.text("", "gzip")
+    now[0] = 0.6
+    assert await texts.text("", "") != first
+    assert questions.asked == 3

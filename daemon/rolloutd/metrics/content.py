@@ -22,17 +22,31 @@ _MOST_MODELS = 20
 # business: the name is a text out of a rollout, and may be a path, an address, or a key.
 _NAME = r"[A-Za-z0-9][\w.+-]*"
 _MODEL = re.compile(
-    rf"(?=.{{1,64}}\Z){_NAME}(/{_NAME}){{0,2}}(:[A-Za-z0-9][\w.-]*)?(@(\d+|latest|q\d\w*))?",
-    re.ASCII,
+    rf"""
+    (?=.{{1,64}}\Z)
+    ((@cf/)?{_NAME}(/{_NAME}){{0,2}} | accounts/{_NAME}/models/{_NAME})
+    (:[A-Za-z0-9][\w.-]*)?
+    (@(\d+|default|latest|q\d\w*))?
+    """,
+    re.ASCII | re.VERBOSE,
 )
 _NO_MODEL = re.compile(
     r"""
+    # addresses
     (data|file|ftp|https?|mailto|ssh|urn):
-    | (home|mnt|private|root|tmp|users|var|volumes)/
+    | (?!hf\.co/)[^/]*\.[^/]*/
+    | .*\blocalhost\b
+    | .*\d\.\d+\.\d+\.\d
+    | .*:\d{2,5}\Z
+    # paths
+    | (data|etc|home|media|mnt|opt|private|root|srv|tmp|users|usr|var|volumes|workspaces?)/
     | .*/.*\.(bin|ckpt|ggml|gguf|json|onnx|pt|pth|safetensors)\Z
-    | (sk|pk|rk|ghp|gho|github_pat|glpat|hf|xox[abp])[-_]
-    | .*[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
+    # keys, and what else is drawn by lot
+    | (sk|pk|rk|ghp|gho|github_pat|glpat|gsk|hf|npm|nvapi|pplx|sess|xox[abp])[-_]
+    | (akia|asia|aiza|eyj)\w{3}
+    | .*[0-9a-f]{8}([-_]?[0-9a-f]{4}){3}[-_]?[0-9a-f]{12}
     | .*[0-9a-z]{24}
+    | .*(?=[0-9a-z]{16})([a-z]*\d){3}
     """,
     re.ASCII | re.IGNORECASE | re.VERBOSE,
 )

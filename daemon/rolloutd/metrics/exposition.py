@@ -1,9 +1,10 @@
 """The text of /metrics: made in a thread, one at a time, and not more often than need be."""
 
 import gzip
+import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import anyio
@@ -31,22 +32,26 @@ class Text(NamedTuple):
 class Exposition:
     """What a registry holds, as text."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._registry = registry
+        self._clock = clock
         # By whether it is OpenMetrics, and whether it is zipped.
         self._made: dict[tuple[bool, bool], Text] = {}
-        self._made_at = -_FRESH_SECONDS
+        self._made_at = -math.inf
         self._turn = anyio.Lock()
 
     async def text(self, accept: str, accept_encoding: str) -> Text:
         """In the form that suits whoever sent these headers; at most half a second old."""
         wanted = (_wants_openmetrics(accept), _wants_gzip(accept_encoding))
         async with self._turn:
-            if time.monotonic() - self._made_at >= _FRESH_SECONDS:
+            now = self._clock()
+            if now - self._made_at >= _FRESH_SECONDS:
                 self._made.clear()
+                self._made_at = now
             if wanted not in self._made:
                 self._made[wanted] = await anyio.to_thread.run_sync(self._make, *wanted)
-                self._made_at = time.monotonic()
             return self._made[wanted]
 
     def _make(self, openmetrics: bool, zipped: bool) -> Text:  # noqa: FBT001

@@ -69,6 +69,7 @@ class Watcher(QuietObserver):
         self._database = database
         self.expected: list[tuple[int, int]] = []
         self.seen: list[tuple[int, str | None, int]] = []
+        self.totals: set[int] = set()
 
     def expect(self, files: int, size: int) -> None:
         self.expected.append((files, size))
@@ -76,6 +77,7 @@ class Watcher(QuietObserver):
     def advance(self, files: int, size: int) -> None:  # noqa: ARG002
         if files:
             state = state_of(self._database)
+            self.totals.add(state["total"])
             [(count,)] = rows(self._database, "SELECT count(*) FROM rollouts")
             self.seen.append((state["scanned"], state["last_watermark"], count))
 
@@ -85,6 +87,7 @@ def test_rows_and_checkpoint_move_in_batches(home: Path, database: Path) -> None
     watcher = Watcher(database)
     index(home, database, terms=FEW, observer=watcher)
     assert watcher.expected[0] == (12, size)
+    assert watcher.totals == {12}
     nothing, five, ten = (0, None, 0), (5, watermark(4), 5), (10, watermark(9), 10)
     assert watcher.seen == [nothing] * 5 + [five] * 5 + [ten] * 2
 

@@ -151,7 +151,9 @@ class Backfill:
         self._indexer.forget()  # Another worker may have written since.
         discovery = self._discover(work)
         names = self._session_names()
-        with lease.transaction() as connection:
+        # Known at once, how much there is to do: the first batch may take a while.
+        told = {} if work is Work.RECONCILE else {"total": len(discovery.candidates)}
+        with lease.transaction(**told) as connection:
             self._indexer.bind(connection)
             if names is not None:
                 self._indexer.store_names(connection, names)

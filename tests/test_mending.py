@@ -1,16 +1,19 @@
 """Mending some threads: whatever their rows say, the database equals a fresh one afterwards."""
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rolloutd import mending
 from rolloutd.batches import Batches, Stopped
 from rolloutd.errors import ConfigurationError, WorkHeld
 from rolloutd.mending import Mending
@@ -39,14 +42,14 @@ def place(tmp_path: Path) -> Place:
     return place
 
 
-def mend(place: Place, *numbers: int, paths: tuple[str, ...] = (), **options: Any) -> None:
+def mend(place: Place, *numbers: int, paths: tuple[str, ...] = (), **options: Any) -> bool:
     with (
         ReaderPool(str(place.home), 1) as pool,
         StateDatabase.open_writer(place.database) as database,
     ):
         stopping = options.pop("stopping", never)
         batches = Batches(pool, QuietObserver(), 200, stopping)
-        Mending(database, options.pop("home", place.home), batches, 60).run(
+        return Mending(database, options.pop("home", place.home), batches, 60).run(
             [thread_id(number) for number in numbers], paths
         )
 
@@ -87,7 +90,9 @@ def test_whatever_was_wrong(place: Place, damages: list[tuple[str, int]], moves:
         moved.append((file, file.rename(place.home / "archived_sessions" / file.name)))
     paths = tuple(watermark(number) for number in NUMBERS)
     try:
-        mend(place, *NUMBERS, paths=(*paths, SEGMENT, watermark(3, root="archived_sessions")))
+        assert mend(
+            place, *NUMBERS, paths=(*paths, SEGMENT, watermark(3, root="archived_sessions"))
+        )
         assert dump(place.database) == place.fresh()
     finally:
         for file, now in moved:
@@ -104,14 +109,26 @@ def test_others_are_left_as_they_are(place: Place) -> None:
 
 def test_a_thread_that_is_gone_goes(place: Place) -> None:
     (place.home / watermark(2)).unlink()
-    mend(place, 2)
+    assert mend(place, 2)
     assert dump(place.database) == place.fresh()
 
 
 def test_the_rows_of_a_root_that_is_away_stay(place: Place) -> None:
     before = dump(place.database)
     (place.home / "sessions").rename(place.home / "away")
-    mend(place, 1, 2)
+    assert not mend(place, 1, 2)
+    assert dump(place.database) == before
+
+
+def test_rows_of_what_cannot_be_looked_for_stay(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # root gets none
+
+    before = dump(place.database)
+    monkeypatch.setattr(mending, "look_around", refuse)
+    assert not mend(place, 1, 2)
     assert dump(place.database) == before
 
 

@@ -36,10 +36,11 @@ class Mending:
         self._batches = batches
         self._lease_seconds = lease_seconds
 
-    def run(self, thread_ids: Collection[str], paths: Collection[str] = ()) -> None:
+    def run(self, thread_ids: Collection[str], paths: Collection[str] = ()) -> bool:
         """Read all files of these threads again, and these files, and write what they say.
 
-        Of what is gone the rows are dropped, if its root is there.
+        Of what is gone the rows are dropped, if its root is there. Returns whether all rows are
+        true now: of some files it may not be to be told whether they are there.
 
         Raises:
             WorkHeld: somebody else will do it, or the backfill has to come first.
@@ -58,11 +59,12 @@ class Mending:
         try:
             with lease.kept():
                 # Rows of one database rest on one home and provider: those that it is bound to.
-                self._mend(lease, Indexer(*bound), suspects, thread_ids)
+                is_all = self._mend(lease, Indexer(*bound), suspects, thread_ids)
         except Stopped:
             lease.release()
             raise
         lease.release()
+        return is_all
 
     def _leave_it(self, paths: Collection[str]) -> str:
         sight = Sight(self._home)
@@ -78,8 +80,8 @@ class Mending:
 
     def _mend(
         self, lease: Lease, indexer: Indexer, paths: Collection[str], thread_ids: Collection[str]
-    ) -> None:
-        present, absent = self._look(paths)
+    ) -> bool:
+        present, absent, unclear = self._look(paths)
         with lease.transaction() as connection:
             rollouts.distrust(connection, present)
         refresh = Refresh(self._database, self._home, indexer, self._batches)
@@ -90,18 +92,22 @@ class Mending:
             indexer.merge_threads(connection, thread_ids)
             delete_strays(connection)
             progress = tally.totals(connection).progress
+            is_all = not any(rollouts.seen(connection, [*done.missing, *unclear]))
         with lease.transaction(**progress):
             pass
+        return is_all and not done.obscure
 
-    def _look(self, paths: Iterable[str]) -> tuple[dict[str, Candidate], list[str]]:
-        """What is on disk, and the watermarks at which there is nothing."""
+    def _look(self, paths: Iterable[str]) -> tuple[dict[str, Candidate], list[str], list[str]]:
+        """What is on disk; the watermarks at which there is nothing; those that cannot be told."""
         present: dict[str, Candidate] = {}
         absent: list[str] = []
+        unclear: list[str] = []
         for plain in dict.fromkeys(map(plain_of, sorted(paths))):
             try:
                 found = {candidate.path: candidate for candidate in look_around(self._home, plain)}
             except OSError:
-                continue  # It cannot be told what is there: the row stays as it is.
+                unclear += forms_of(plain)  # Their rows stay as they are.
+                continue
             present |= found
             absent += [path for path in forms_of(plain) if path not in found]
-        return present, absent
+        return present, absent, unclear

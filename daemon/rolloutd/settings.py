@@ -147,7 +147,7 @@ class Settings(BaseSettings):
 
     @field_validator("database")
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
+    def _resolved(cls, path: Path) -> Path:
         return resolved_database(path)
 
     @field_validator("codex_home", "database")

@@ -223,7 +223,7 @@ def asked_of_files(
 
 def mend_threads(
     settings: WorkSettings, thread_ids: Collection[str], paths: Collection[str]
-) -> None:
+) -> bool:
     """Make the rows of these threads true, of which these files are known; see `Mending.run`.
 
     Raises:
@@ -246,6 +246,6 @@ def mend_threads(
         batches = Batches(pool, QuietObserver(), settings.backfill_batch_size, stop)
         mending = Mending(database, settings.codex_home, batches, settings.backfill_lease_seconds)
         try:
-            mending.run(thread_ids, paths)
+            return mending.run(thread_ids, paths)
         except LeaseLost as error:
             raise WorkHeld("another process has taken over the work") from error

@@ -14,6 +14,7 @@ from rolloutd.indexer import Indexer
 from rolloutd.records import ThreadRecord
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import Lease
+from rolloutd.state.rollouts import distrust
 from rolloutd.state.stored import StoredThread, Values, stored_threads, thread_ids_after
 from rolloutd.state.threads import edge_row, thread_row, tool_rows
 from rolloutd.wording import counted
@@ -21,6 +22,8 @@ from rolloutd.wording import counted
 _log = logging.getLogger(__name__)
 
 _IDS_AT_ONCE = 200
+# Threads whose files are read again for a doubt.
+_FEW = 50
 
 
 class Disagreement(NamedTuple):
@@ -64,14 +67,21 @@ class Agreement:
     def restore(self, lease: Lease) -> bool:
         """Merge again what differs; whether there was anything.
 
+        Which of the two somebody has changed cannot be told: of a few threads the files' rows are
+        marked as not to be built upon, too. (To read all files again, because a program gives
+        every thread a title of its own, would cost more than it is worth.)
+
         Raises:
             LeaseLost: see `Lease.transaction`.
         """
         self._indexer.forget()
-        wrong = [each.thread_id for each in self.disagreements()]
+        wrong = list(self.disagreements())
         for start in range(0, len(wrong), _IDS_AT_ONCE):
+            portion = wrong[start : start + _IDS_AT_ONCE]
             with lease.transaction() as connection:
-                self._indexer.merge_threads(connection, wrong[start : start + _IDS_AT_ONCE])
+                self._indexer.merge_threads(connection, [each.thread_id for each in portion])
+                if len(wrong) <= _FEW:
+                    distrust(connection, [path for each in portion for path in each.paths])
         if wrong:
             _log.warning("somebody else has changed %s: put right", counted(len(wrong), "thread"))
         return bool(wrong)

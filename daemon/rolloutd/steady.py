@@ -227,7 +227,7 @@ class Steady:
             with self._long():
                 done = self._reconcile.run(self._lease, discovery)
             self._was_true = not (done.read or done.removed)
-            self._strangers.put_right(self._lease)
+            self._wants_reconcile |= self._strangers.put_right(self._lease)
             self._is_dirty |= bool(done.upserted or done.removed)
             if is_periodic and done.drift:
                 self._mailbox.doubt()

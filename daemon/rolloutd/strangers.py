@@ -80,13 +80,16 @@ class Strangers:
                 with lease.transaction() as connection:
                     rollouts.distrust(connection, paths)
 
-    def put_right(self, lease: Lease) -> None:
+    def put_right(self, lease: Lease) -> bool:
         """Bring threads and files to agree, if there is reason to and it is time to.
+
+        Returns whether any did not, so that some files may have to be read again.
 
         Raises:
             LeaseLost: see `Lease.transaction`.
         """
         began = time.monotonic()
+        was_wrong = False
         if self._is_doubtful and began >= self._agreement_due:
             agreement = Agreement(self._database, self._indexer, self._between)
             was_wrong = agreement.restore(lease)
@@ -95,3 +98,4 @@ class Strangers:
             self._agreement_due = ended if was_wrong else ended + _IDLE_SHARE * (ended - began)
             self._is_doubtful = False
             self._progress.strangers += 1
+        return was_wrong

@@ -299,6 +299,7 @@ def test_threads_that_somebody_changes(place: Place) -> None:
             "DELETE FROM threads WHERE id LIKE '%3'",
             "UPDATE threads SET id = 'nobody' WHERE id LIKE '%4'",
             "UPDATE rollouts SET thread_id = NULL WHERE path LIKE '%5.jsonl'",
+            "UPDATE rollouts SET summary = replace(summary, 'prompt 2', 'evil')",
             "INSERT INTO session_names SELECT id, 'evil' FROM threads",
             "INSERT INTO thread_dynamic_tools SELECT id, 0, 'x', '', '{}', 0, NULL FROM threads",
         ):

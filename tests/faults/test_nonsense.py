@@ -211,6 +211,8 @@ def test_what_others_have_added_is_theirs(place: Place) -> None:
         change(place.database, "UPDATE threads SET title = 'another'")
         daemon.hang_up()
         wait_until(lambda: daemon.says("somebody else has changed"), "all was looked at")
+        # Of which of the two was changed the files are asked next.
+        wait_until(lambda: place.run("verify").code == 0, "the files were read again")
         daemon.stop()
     assert place.run("verify").code == 0
     assert rows(place.database, "SELECT * FROM notes") == [("no number", b"\x05")]

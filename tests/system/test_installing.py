@@ -97,7 +97,7 @@ def test_a_unit_that_was_deleted_by_hand(service: Service) -> None:
         assert shown["state"].startswith("active (running) for ")
     done = service.rolloutd("service", "uninstall")
     assert done.code == 0, done
-    assert "stopped and disabled what was left of it" in done.stdout
+    assert "stopped, disabled and removed what was left of it" in done.stdout
     assert service.properties()["ActiveState"] == "inactive"
     assert links_to(service) == []
     assert not status(service)["left_over"]
@@ -113,7 +113,7 @@ def test_an_enabled_unit_that_was_stopped_and_deleted_by_hand(service: Service) 
     told = status(service)
     assert (told["installed"], told["left_over"], told["active"]) == (False, True, "inactive")
     done = service.rolloutd("service", "uninstall")
-    assert "stopped and disabled what was left of it" in done.stdout
+    assert "stopped, disabled and removed what was left of it" in done.stdout
     assert links_to(service) == []
 
 
@@ -343,3 +343,56 @@ def test_the_template_itself_suits_an_installation_by_pipx(service: Service) -> 
         service.systemctl("stop", "rolloutd")
         shutil.rmtree(home)
         program.unlink()
+
+
+def test_ours_beside_a_service_of_that_name(service: Service) -> None:
+    """An install that is not taken up leaves nothing; what is ours goes, theirs stays."""
+    service.session.run("systemd-run", "--user", "--unit=rolloutd", "sleep", "300")
+    pid = service.properties()["MainPID"]
+    try:
+        done = service.rolloutd("service", "install")
+        assert done.code == 1
+        assert "transient/rolloutd.service instead of" in done.stderr
+        assert not service.unit.exists()
+        written = f"mkdir -p {HOME / UNITS} && echo '[Service]' > {HOME / UNITS / UNIT}"
+        service.session.run("sh", "-c", written)
+        assert service.unit.exists()
+        told = service.rolloutd("service", "uninstall", "--force")
+        assert told.code == 0, told
+        assert "left alone: " in told.stdout
+        assert service.properties()["MainPID"] == pid
+        assert not service.unit.exists()
+        [saved] = service.unit.parent.glob(f"{UNIT}.saved-*")
+        saved.unlink()
+    finally:
+        service.systemctl("stop", "rolloutd")
+
+
+def test_a_unit_that_is_a_link(service: Service) -> None:
+    """`systemctl disable` takes it away; it is kept aside all the same."""
+    service.install("--now")
+    service.session.run(
+        "sh",
+        "-c",
+        f"mkdir -p ~/units && mv {HOME / UNITS / UNIT} ~/units/{UNIT}"
+        f" && ln -s ~/units/{UNIT} {HOME / UNITS / UNIT}",
+    )
+    service.systemctl("daemon-reload")
+    done = service.rolloutd("service", "uninstall", "--force")
+    assert done.code == 0, done
+    assert "moved to " in done.stdout
+    assert service.properties()["ActiveState"] == "inactive"
+    assert links_to(service) == []
+    assert not os.path.lexists(service.unit)
+    [saved] = service.unit.parent.glob(f"{UNIT}.saved-*")
+    saved.unlink()
+
+
+def test_links_of_other_kinds(service: Service) -> None:
+    service.install()
+    service.systemctl("enable", "--runtime", "rolloutd")
+    service.systemctl("add-requires", "default.target", "rolloutd")
+    done = service.rolloutd("service", "uninstall")
+    assert done.code == 0, done
+    assert links_to(service) == []
+    assert status(service)["left_over"] is False

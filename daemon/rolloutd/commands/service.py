@@ -96,16 +96,19 @@ def uninstall(*, force: Force = False) -> None:
     found = _service()
     there, is_left_over, elsewhere = found.file(), found.is_left_over(), found.elsewhere()
     saved = found.remove(force=force)
+    did = "stopped, disabled and removed"
+    if elsewhere is not None and (is_left_over or there is not None):
+        print_lines([f"left alone: {elsewhere}, which systemd has of that name"])
+        did = "removed"
     if is_left_over:
-        said = "stopped and disabled what was left of it"
-        print_lines([f"there was no {found.path} any more: {said}"])
+        print_lines([f"there was no {found.path} any more: {did} what was left of it"])
         return
     if there is None:
         print_lines([not_installed(str(found.path), elsewhere)])
         return
     if saved is not None:
         print_lines([f"moved to {saved}: the unit that was there"])
-    lines = [f"stopped, disabled and removed {found.path}"]
+    lines = [f"{did} {found.path}"]
     if there.database is not None:
         lines.append(f"the database stays: {there.database}")
     print_lines(lines)

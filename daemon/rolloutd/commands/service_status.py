@@ -75,6 +75,8 @@ def _lines(document: dict[str, Any], now: float) -> list[str]:
         )
         if document[key]
     ]
+    if document["elsewhere"] is not None:
+        notes.append(f"not what systemd has of that name: {document['elsewhere']}")
     lines = [f"unit       {', '.join([document['unit'], *notes])}"]
     lines += [f"drop-in    {path}" for path in document["drop_ins"]]
     begins = "at boot" if document["lingering"] else "with your first login, until your last logout"

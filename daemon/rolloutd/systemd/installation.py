@@ -75,9 +75,11 @@ class Service:
 
     def is_left_over(self) -> bool:
         """Whether the manager runs it, or would start it, though its file is not there."""
-        if self.file() is not None or self.elsewhere() is not None:
+        if self.file() is not None:
             return False
-        return self.state().active != "inactive" or bool(self._dangling_links())
+        if self._dangling_links():
+            return True
+        return self.elsewhere() is None and self.state().active != "inactive"
 
     def write(self, text: str, *, force: bool) -> Path | None:
         """Put the unit there, and have the manager read and enable it.
@@ -87,12 +89,12 @@ class Service:
         Raises:
             UnitForeign: it is not as we have written it.
             UnitUnusable: it cannot be written.
-            ManagerRefused: see there.
+            ManagerRefused: see there; or it has another unit of that name, and all is as before.
         """
         saved = None
         there = self.file()
         if there is not None and there.version is None:
-            saved = self._move_aside(force=force)
+            saved = self._save_aside(force=force)
         if there is None or there.text != text:
             with _usable(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,8 +106,10 @@ class Service:
         self._systemctl.ask("daemon-reload")
         fragment = self.state().fragment
         if fragment != str(self.path):
+            self._take_back(there, saved)
+            reads = fragment or "no such unit"
             raise ManagerRefused(
-                f"{self.path} was written, but the manager reads {fragment or 'no such unit'}"
+                f"the manager reads {reads} instead of {self.path}: left as it was"
             )
         self._systemctl.ask("enable", NAME)
         return saved
@@ -142,7 +146,7 @@ class Service:
     def remove(self, *, force: bool) -> Path | None:
         """Stop it, and take the unit away; `force` moves an edited one aside, returns where to.
 
-        One that is not at `path` is not ours to stop.
+        What runs of another one, that is not at `path`, is not ours to stop.
 
         Raises:
             UnitForeign: it is not as we have written it.
@@ -150,28 +154,46 @@ class Service:
         """
         there = self.file()
         if there is not None and there.version is None and not force:
-            self._move_aside(force=False)
-        if there is None and self.elsewhere() is not None:
-            return None
-        if self.state().active != "inactive":
+            self._save_aside(force=False)
+        is_read = self.elsewhere() is None
+        if is_read and self.state().active != "inactive":
             self._stop()
-        if there is not None:
-            self._systemctl.ask("disable", NAME)
         saved = None
         if there is not None and there.version is None:
-            saved = self._move_aside(force=True)
+            saved = self._save_aside(force=True)
+        if there is not None and is_read:
+            # It takes away a unit that is a link, too.
+            self._systemctl.ask("disable", NAME)
         self.path.unlink(missing_ok=True)
         for link in self._dangling_links():
             link.unlink()
         self._systemctl.ask("daemon-reload")
-        if self.state().active == "failed":
+        if is_read and self.state().active == "failed":
             self._systemctl.ask("reset-failed", NAME)
         return saved
 
+    def _take_back(self, before: UnitFile | None, saved: Path | None) -> None:
+        with _usable(self.path):
+            if saved is not None:
+                saved.replace(self.path)
+            elif before is None:
+                self.path.unlink()
+            else:
+                self.path.write_text(before.text)
+        self._systemctl.ask("daemon-reload")
+
     def _dangling_links(self) -> list[Path]:
-        """By which it was enabled, where its file is gone."""
+        """By which it was enabled, until the next boot or for good, where its file is gone."""
+        folders = [self.path.parent]
+        if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+            folders.append(Path(runtime, "systemd", "user"))
         # (A pattern that ends in the name would find no dangling ones, before Python 3.12.)
-        links = (folder / self.path.name for folder in self.path.parent.glob("*.wants"))
+        links = (
+            needing / self.path.name
+            for folder in folders
+            for kind in ("*.wants", "*.requires")
+            for needing in folder.glob(kind)
+        )
         return [link for link in links if link.is_symlink() and not link.exists()]
 
     def _stop(self) -> None:
@@ -182,7 +204,8 @@ class Service:
                 raise ManagerRefused(f"{NAME} has not stopped within {_STOP_SECONDS:.0f} s")
             time.sleep(_POLL_SECONDS)
 
-    def _move_aside(self, *, force: bool) -> Path:
+    def _save_aside(self, *, force: bool) -> Path:
+        """Give it another name as well, the first being about to be taken from it."""
         if not force:
             raise UnitForeign(
                 f"{self.path}: edited, or not written by rolloutd: left alone. Changes of your own"
@@ -196,7 +219,8 @@ class Service:
             number += 1
             target = self.path.with_name(f"{self.path.name}.saved-{stamp}-{number}")
         with _usable(self.path):
-            return self.path.rename(target)
+            os.link(self.path, target, follow_symlinks=False)
+        return target
 
 
 @contextmanager

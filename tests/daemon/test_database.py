@@ -153,6 +153,14 @@ def test_a_newer_database_is_refused(place: Place) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_one_that_a_newer_version_has_taken_over_is_left(place: Place) -> None:
+    with living(place) as daemon:
+        change(place.database, "UPDATE alembic_version SET version_num = 'zzzz'")
+        daemon.hang_up()
+        assert daemon.process.wait(10) == 74
+        assert daemon.says("newer rolloutd") == 1
+
+
 def replace_by(place: Place, other: Path, *, in_place: bool) -> None:
     """As `cp` does it, or `mv`."""
     if in_place:

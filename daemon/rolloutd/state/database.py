@@ -97,8 +97,9 @@ class StateDatabase:
                 connection.exec_driver_sql(f"SELECT * FROM {table.name} LIMIT 1").first()  # noqa: S608
 
     def refuse_unsound(self) -> None:
-        """See `soundness.refuse_unsound`."""
+        """See `soundness.refuse_unsound`, and `revision.refuse_other_revision`."""
         with self.reading() as connection:
+            refuse_other_revision(revision_of(connection, self.path), self.path)
             driver = connection.connection.driver_connection
             assert driver is not None
             refuse_unsound(self.path, driver)

@@ -25,7 +25,7 @@ _MODEL = re.compile(
     rf"""
     (?=.{{1,64}}\Z)
     ((@cf/)?{_NAME}(/{_NAME}){{0,2}} | accounts/{_NAME}/models/{_NAME})
-    (:[A-Za-z0-9][\w.-]*)?
+    (:[A-Za-z0-9][\w.-]*){{0,2}}
     (@(\d+|default|latest|q\d\w*))?
     """,
     re.ASCII | re.VERBOSE,
@@ -34,19 +34,27 @@ _NO_MODEL = re.compile(
     r"""
     # addresses
     (data|file|ftp|https?|mailto|ssh|urn):
-    | (?!hf\.co/)[^/]*\.[^/]*/
+    | (?!hf\.co/|huggingface\.co/)[^/]*\.[^/]*/
+    | .*\.(ai|app|cloud|co|com|corp|dev|home|internal|io|lan|local|net|org)(:.*)?\Z
     | .*\blocalhost\b
-    | .*\d\.\d+\.\d+\.\d
-    | .*:\d{2,5}\Z
+    | .*\d[.-]\d+[.-]\d+[.-]\d+\.|.*\d\.\d+\.\d+\.\d
+    | .*:\d{2,}\Z
     # paths
-    | (data|etc|home|media|mnt|opt|private|root|srv|tmp|users|usr|var|volumes|workspaces?)/
-    | .*/.*\.(bin|ckpt|ggml|gguf|json|onnx|pt|pth|safetensors)\Z
-    # keys, and what else is drawn by lot
-    | (sk|pk|rk|ghp|gho|github_pat|glpat|gsk|hf|npm|nvapi|pplx|sess|xox[abp])[-_]
-    | (akia|asia|aiza|eyj)\w{3}
-    | .*[0-9a-f]{8}([-_]?[0-9a-f]{4}){3}[-_]?[0-9a-f]{12}
+    | (.*/)?(desktop|documents|downloads|etc|home|media|mnt|opt|private|root|srv|tmp|users|usr|var
+        |volumes|workspaces?)/
+    | .*/.*\.(bin|c|ckpt|ggml|gguf|go|js|json|md|onnx|pt|pth|py|rs|safetensors|toml|ts|txt)\Z
+    # keys
+    | (.*[/:@.-])?(sk|pk|rk|ghp|gho|ghs|ghu|github_pat|glpat|gsk|hf|npm|nvapi|pplx|sess|xapp
+        |xox[abp]|shpat|whsec|csk|dop_v1|tvly|age-secret-key|fw|r8)[-_]\w
+    | (.*[/:@-])?(sg|ya29)\.\w
+    | (.*[/:@._-])?(akia|asia|aiza|eyj)\w{3}
+    # what else is drawn by lot, or numbered
+    | .*[0-9a-f]{8}([-_][0-9a-f]{4}){2}
+    | .*[0-9a-f]{12}
     | .*[0-9a-z]{24}
     | .*(?=[0-9a-z]{16})([a-z]*\d){3}
+    | .*(\d{4}-){2}\d{4}
+    | .*([0-9a-f]{2}-){5}[0-9a-f]{2}
     """,
     re.ASCII | re.IGNORECASE | re.VERBOSE,
 )

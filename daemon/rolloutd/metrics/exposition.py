@@ -37,22 +37,22 @@ class Exposition:
     ) -> None:
         self._registry = registry
         self._clock = clock
-        # By whether it is OpenMetrics, and whether it is zipped.
-        self._made: dict[tuple[bool, bool], Text] = {}
-        self._made_at = -math.inf
+        # By whether it is OpenMetrics, and whether it is zipped; and when that was begun.
+        self._made: dict[tuple[bool, bool], tuple[float, Text]] = {}
         self._turn = anyio.Lock()
 
     async def text(self, accept: str, accept_encoding: str) -> Text:
-        """In the form that suits whoever sent these headers; at most half a second old."""
+        """In the form that suits whoever sent these headers; half a second older at most."""
         wanted = (_wants_openmetrics(accept), _wants_gzip(accept_encoding))
+        oldest = self._clock() - _FRESH_SECONDS
         async with self._turn:
-            now = self._clock()
-            if now - self._made_at >= _FRESH_SECONDS:
-                self._made.clear()
-                self._made_at = now
-            if wanted not in self._made:
-                self._made[wanted] = await anyio.to_thread.run_sync(self._make, *wanted)
-            return self._made[wanted]
+            # Those that have waited meanwhile take what was made for the first of them.
+            began, text = self._made.get(wanted, (-math.inf, None))
+            if text is None or began <= oldest:
+                began = self._clock()
+                text = await anyio.to_thread.run_sync(self._make, *wanted)
+                self._made[wanted] = (began, text)
+            return text
 
     def _make(self, openmetrics: bool, zipped: bool) -> Text:  # noqa: FBT001
         encode, content_type = choose_encoder(_OPENMETRICS if openmetrics else "")

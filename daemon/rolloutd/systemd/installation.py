@@ -184,9 +184,7 @@ class Service:
 
     def _dangling_links(self) -> list[Path]:
         """By which it was enabled, until the next boot or for good, where its file is gone."""
-        folders = [self.path.parent]
-        if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-            folders.append(Path(runtime, "systemd", "user"))
+        folders = (self.path.parent, Path(f"/run/user/{os.getuid()}/systemd/user"))
         # (A pattern that ends in the name would find no dangling ones, before Python 3.12.)
         links = (
             needing / self.path.name

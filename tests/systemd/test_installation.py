@@ -45,11 +45,10 @@ except UnitUnusable as error:
     assert without_privileges(code, os.fspath(path)) == f"{path}: Permission denied\n"
 
 
-def test_two_that_are_saved_in_one_second_are_both_kept(tmp_path: Path) -> None:
+def test_two_that_are_moved_aside_in_one_second_are_both_kept(tmp_path: Path) -> None:
     path = tmp_path / "rolloutd.service"
     for text in ("one", "two", "three"):
         path.write_text(text)
-        service(path)._save_aside(force=True)
-        path.unlink()
+        service(path)._move_aside(force=True)
     saved = sorted(each.read_text() for each in tmp_path.iterdir())
     assert saved == ["one", "three", "two"]

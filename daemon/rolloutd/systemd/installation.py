@@ -94,7 +94,7 @@ class Service:
         saved = None
         there = self.file()
         if there is not None and there.version is None:
-            saved = self._save_aside(force=force)
+            saved = self._move_aside(force=force)
         if there is None or there.text != text:
             with _usable(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,16 +154,19 @@ class Service:
         """
         there = self.file()
         if there is not None and there.version is None and not force:
-            self._save_aside(force=False)
+            self._move_aside(force=False)
         is_read = self.elsewhere() is None
         if is_read and self.state().active != "inactive":
             self._stop()
+        linked = self.path.readlink() if self.path.is_symlink() else None
+        if there is not None and is_read:
+            self._systemctl.ask("disable", NAME)
         saved = None
         if there is not None and there.version is None:
-            saved = self._save_aside(force=True)
-        if there is not None and is_read:
-            # It takes away a unit that is a link, too.
-            self._systemctl.ask("disable", NAME)
+            if linked is not None and not os.path.lexists(self.path):
+                # A unit that is a link is taken away with those by which it was enabled.
+                self.path.symlink_to(linked)
+            saved = self._move_aside(force=True)
         self.path.unlink(missing_ok=True)
         for link in self._dangling_links():
             link.unlink()
@@ -202,8 +205,7 @@ class Service:
                 raise ManagerRefused(f"{NAME} has not stopped within {_STOP_SECONDS:.0f} s")
             time.sleep(_POLL_SECONDS)
 
-    def _save_aside(self, *, force: bool) -> Path:
-        """Give it another name as well, the first being about to be taken from it."""
+    def _move_aside(self, *, force: bool) -> Path:
         if not force:
             raise UnitForeign(
                 f"{self.path}: edited, or not written by rolloutd: left alone. Changes of your own"
@@ -217,8 +219,7 @@ class Service:
             number += 1
             target = self.path.with_name(f"{self.path.name}.saved-{stamp}-{number}")
         with _usable(self.path):
-            os.link(self.path, target, follow_symlinks=False)
-        return target
+            return self.path.rename(target)
 
 
 @contextmanager

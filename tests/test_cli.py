@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -231,6 +232,23 @@ def test_output_that_nobody_reads(place: Place) -> None:
     assert state_of(place.database)["status"] == "complete"
 
 
+def run_into(place: Place, output: IO[bytes] | int, *command: str) -> tuple[int, bytes]:
+    """How a command ends whose output goes there, and what it says of that."""
+    ended = subprocess.run(
+        command,
+        env=place.environment,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        timeout=BOUND_SECONDS,
+        check=False,
+    )
+    return ended.returncode, ended.stderr
+
+
+ROLLOUTD = (sys.executable, "-m", "rolloutd")
+FULL = (1, b"rolloutd: the output cannot be written: No space left on device\n")
+
+
 @pytest.mark.parametrize(
     "arguments", [("--help",), ("list", "--help"), ("list",), ("show", thread_id(1))]
 )
@@ -239,16 +257,8 @@ def test_what_reads_has_seen_enough(place: Place, arguments: tuple[str, ...]) ->
     place.index()
     read, write = os.pipe()
     os.close(read)
-    ended = subprocess.run(
-        [sys.executable, "-m", "rolloutd", *arguments],
-        env=place.environment,
-        stdout=write,
-        stderr=subprocess.PIPE,
-        timeout=BOUND_SECONDS,
-        check=False,
-    )
+    assert run_into(place, write, *ROLLOUTD, *arguments) == (141, b"")
     os.close(write)
-    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 @pytest.mark.parametrize(
@@ -257,35 +267,16 @@ def test_what_reads_has_seen_enough(place: Place, arguments: tuple[str, ...]) ->
 def test_output_that_cannot_be_written(place: Place, arguments: tuple[str, ...]) -> None:
     place.thread(1)
     place.index()
-    with Path("/dev/full").open("w") as full:
-        ended = subprocess.run(
-            [sys.executable, "-m", "rolloutd", *arguments],
-            env=place.environment,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            timeout=BOUND_SECONDS,
-            check=False,
-        )
-    assert ended.returncode == 1
-    assert ended.stderr == b"rolloutd: the output cannot be written: No space left on device\n"
+    with Path("/dev/full").open("wb") as full:
+        assert run_into(place, full, *ROLLOUTD, *arguments) == FULL
 
 
 def test_a_completion_that_cannot_be_written(place: Place) -> None:
     """Which is another's to print, for the shell that it is called from."""
     bash = shutil.which("bash") or lack("no bash")
-    ended = subprocess.run(
-        [
-            bash,
-            "-c",
-            f"{shlex.quote(sys.executable)} -m rolloutd --show-completion >/dev/full; exit",
-        ],
-        env=place.environment,
-        stderr=subprocess.PIPE,
-        timeout=BOUND_SECONDS,
-        check=False,
-    )
-    assert ended.returncode == 1
-    assert ended.stderr == b"rolloutd: the output cannot be written: No space left on device\n"
+    called = f"{shlex.join(ROLLOUTD)} --show-completion; exit"
+    with Path("/dev/full").open("wb") as full:
+        assert run_into(place, full, bash, "-c", called) == FULL
 
 
 def test_started_without_streams(place: Place) -> None:

@@ -81,7 +81,7 @@ class Follower:
             done.heavy = [*done.heavy, *refreshed.missing]
         else:
             covers = Sight(self._home).covers
-            done.gone = len(self._refresh.drop(lease, refreshed.missing, covers))
+            done.gone = len(self._refresh.drop(lease, refreshed, covers))
         return done
 
     def follow_names(self, lease: Lease) -> None:

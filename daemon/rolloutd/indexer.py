@@ -19,6 +19,7 @@ from rolloutd.state.rollouts import (
     files_at,
     files_of,
     keep_closed,
+    move_closed,
     paths_of,
     threads_of,
     upsert_rollouts,
@@ -75,6 +76,13 @@ class Indexer:
             for path, thread_id in whose.items():
                 (portions.put if thread_id == long_id else portions.remove)(path)
         self._merge_threads(connection, affected, _by_thread(readings))
+
+    def move(self, connection: Connection, moved: Mapping[str, Reading]) -> None:
+        """Say of these files, which cannot be read now, what was known of them where they were."""
+        affected = move_closed(connection, moved)
+        for thread_id in affected:
+            self._long.pop(thread_id, None)
+        self.merge_threads(connection, affected)
 
     def bind(self, connection: Connection) -> None:
         """Say whose index this is; what rests on another home or provider is merged again."""

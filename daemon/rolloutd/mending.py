@@ -86,7 +86,7 @@ class Mending:
             rollouts.distrust(connection, present)
         refresh = Refresh(self._database, self._home, indexer, self._batches)
         done = refresh.index(lease, refresh.choose(present, (), light=False), absent)
-        refresh.drop(lease, done.missing, Sight(self._home).covers)
+        refresh.drop(lease, done, Sight(self._home).covers)
         with lease.transaction() as connection:
             # Also what no file speaks of, or was written past the files.
             indexer.merge_threads(connection, thread_ids)

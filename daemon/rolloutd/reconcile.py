@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from functools import partial
 
 from rolloutd.batches import Batches, Observer
 from rolloutd.indexer import Indexer
@@ -9,8 +10,6 @@ from rolloutd.meter import UNMETERED, Drift, Meter
 from rolloutd.records import PARSER_VERSION
 from rolloutd.refresh import Chosen, Refresh
 from rolloutd.rollout.discovery import Discovery
-from rolloutd.rollout.names import elsewhere
-from rolloutd.rollout.whereabouts import forms_of, plain_of
 from rolloutd.sight import Sight
 from rolloutd.staleness import has_changed, is_only_outdated, offset_of
 from rolloutd.state import rollouts
@@ -71,12 +70,12 @@ class Reconcile:
         offsets: dict[str, int] = {}
         drift: dict[str, Drift] = {}
         absent = []
-        covers = _covers(discovery, there, keeps_hidden=keeps_hidden)
+        is_gone = _seen_by(discovery, there, keeps_hidden=keeps_hidden)
         with self._database.reading() as connection:
             for path, row in rollouts.seen_unless(connection, unlike):
                 candidate = there.get(path)
                 if candidate is None:
-                    if covers(path, row.device):
+                    if is_gone(path, row.device):
                         absent.append(path)
                 elif has_changed(candidate, row) and not (
                     leaves_outdated and is_only_outdated(candidate, row)
@@ -94,26 +93,15 @@ class Reconcile:
             self._observer.expect(len(changed), unread)
         refresh = Refresh(self._database, discovery.home, self._indexer, self._batches, self._meter)
         done = refresh.index(lease, Chosen(changed, unread), absent)
-        covers = _covers(discovery.still_there(), there, keeps_hidden=keeps_hidden)
-        gone = refresh.drop(lease, done.missing, covers)
+        is_gone = _seen_by(discovery.still_there(), there, keeps_hidden=keeps_hidden)
+        gone = refresh.drop(lease, done, is_gone)
         drift |= dict.fromkeys(gone, "gone")
         count = len(discovery.candidates)
         return Reconciled(count, len(changed), done.threads, len(gone), drift)
 
 
-def _covers(
+def _seen_by(
     discovery: Discovery, there: Container[str], *, keeps_hidden: bool
 ) -> Callable[[str, int | None], bool]:
-    """Whether a file is gone that was not found, by its watermark and the device it was on.
-
-    As `Sight.covers`, by what was found: a whole root of files may be out of sight.
-    """
     sight = Sight(discovery.home)
-
-    def covers(path: str, device: int | None) -> bool:
-        if discovery.covers(path) and not (keeps_hidden and sight.hides(path, device)):
-            return True
-        places = elsewhere(plain_of(path))
-        return any(form in there for place in places for form in forms_of(place))
-
-    return covers
+    return partial(sight.is_gone, discovery=discovery, there=there, keeps_hidden=keeps_hidden)

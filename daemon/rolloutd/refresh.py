@@ -14,8 +14,9 @@ from typing import NamedTuple
 from rolloutd.batches import FEW_BYTES, FEW_FILES, Batches, readings_of
 from rolloutd.indexer import Indexer
 from rolloutd.meter import UNMETERED, Meter
+from rolloutd.records import Reading
 from rolloutd.rollout.discovery import Candidate
-from rolloutd.rollout.whereabouts import forms_of, look_around, plain_of
+from rolloutd.rollout.whereabouts import forms_of, look_around, places_of, plain_of
 from rolloutd.staleness import has_changed, jobs_of, offset_of
 from rolloutd.state import rollouts
 from rolloutd.state.database import StateDatabase
@@ -48,6 +49,7 @@ class Refreshed:
         indexed: files whose rows are true now.
         threads: how many of them hold one.
         missing: watermarks of what is nowhere to be found.
+        closed: what is there and cannot be read now, by watermarks.
         heavy: watermarks of files that would make this more than a little to read.
         obscure: there is something that only a reconcile can judge.
     """
@@ -55,6 +57,7 @@ class Refreshed:
     indexed: list[Candidate] = field(default_factory=list)
     threads: int = 0
     missing: dict[str, None] = field(default_factory=dict)
+    closed: dict[str, Reading] = field(default_factory=dict)
     heavy: list[str] = field(default_factory=list)
     obscure: bool = False
 
@@ -123,24 +126,27 @@ class Refresh:
         return done
 
     def drop(
-        self, lease: Lease, missing: Iterable[str], covers: Callable[[str, int | None], bool]
+        self, lease: Lease, done: Refreshed, is_gone: Callable[[str, int | None], bool]
     ) -> Sequence[str]:
         """Drop the rows of what is missing, where that means that it is gone; returns theirs.
 
-        Where it does, `covers` tells of a watermark and the device that the file was on.
+        Where it does, `is_gone` tells of a watermark and the device that the file was on. What is
+        known of a file that has moved, and cannot be read where it is now, goes with it.
 
         Raises:
             LeaseLost: see `Lease.transaction`.
         """
-        missing = list(missing)
+        missing = list(done.missing)
         if not missing:
             return missing
         with self._database.reading() as connection:
             rows = rollouts.seen(connection, missing)
-            gone = [path for path, row in rows if covers(path, row.device)]
+            gone = [path for path, row in rows if is_gone(path, row.device)]
         for start in range(0, len(gone), self._batches.size):
             portion = gone[start : start + self._batches.size]
+            moved = {path: file for path in portion if (file := _moved(path, done.closed))}
             with lease.transaction() as connection:
+                self._indexer.move(connection, moved)
                 self._indexer.store(connection, [], portion)
             self._meter.removed(len(portion))
         return gone
@@ -153,6 +159,7 @@ class Refresh:
             with lease.transaction() as connection:
                 self._indexer.store(connection, readings)
             done.indexed += [candidate for candidate, reading in batch if reading is not None]
+            done.closed |= {each.path: each for each in readings if each.closed}
             done.threads += sum(reading.error is None for reading in readings)
             yield from (candidate.path for candidate, reading in batch if reading is None)
 
@@ -167,3 +174,9 @@ class Refresh:
                 for path in forms_of(plain):
                     lost.pop(path, None)
         return found
+
+
+def _moved(path: str, closed: Mapping[str, Reading]) -> Reading | None:
+    """The one of these files that Codex would have made of a file that was at `path`."""
+    forms = (form for place in places_of(path) for form in forms_of(place))
+    return next((closed[form] for form in forms if form in closed), None)

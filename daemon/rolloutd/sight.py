@@ -6,13 +6,14 @@ hides what it is mounted over. Neither has deleted anything.
 
 import os
 import stat
+from collections.abc import Container
 from pathlib import Path
 
 from rolloutd.filesystems import mixes_devices
 from rolloutd.records import FileStamp
-from rolloutd.rollout.discovery import walk
+from rolloutd.rollout.discovery import Discovery, walk
 from rolloutd.rollout.names import ROOTS, elsewhere
-from rolloutd.rollout.whereabouts import plain_of, visible
+from rolloutd.rollout.whereabouts import forms_of, plain_of, visible
 
 HIDDEN = "is empty, on another file system than its rollouts were"
 
@@ -32,6 +33,27 @@ class Sight:
         None if that is not known.
         """
         return self.why_unseen(path, device) is None or self._has_moved(path)
+
+    def is_gone(
+        self,
+        path: str,
+        device: int | None,
+        *,
+        discovery: Discovery,
+        there: Container[str],
+        keeps_hidden: bool = True,
+    ) -> bool:
+        """The same after a look at everything, which has found the watermarks that are `there`.
+
+        While it may have been moved to where nothing can be seen, it is not. What is hidden is,
+        unless `keeps_hidden`.
+        """
+        places = elsewhere(plain_of(path))
+        if any(form in there for place in places for form in forms_of(place)):
+            return True
+        if any(map(discovery.is_closed, places)):
+            return False
+        return discovery.covers(path) and not (keeps_hidden and self.hides(path, device))
 
     def why_unseen(self, path: str, device: int | None) -> str | None:
         """Why nothing can be told of a watermark now; None if it can."""

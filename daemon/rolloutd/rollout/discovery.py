@@ -91,7 +91,11 @@ class Discovery:
         root = path.split("/", 1)[0]
         if root not in self.roots:
             return root not in ROOTS
-        return not any(path.startswith(directory + "/") for directory in self.unlisted)
+        return not self.is_closed(path)
+
+    def is_closed(self, path: str) -> bool:
+        """Whether it would lie below a directory that could not be listed."""
+        return any(path.startswith(directory + "/") for directory in self.unlisted)
 
 
 def discover(home: Path, looking: Callable[[], None] | None = None) -> Discovery:

@@ -17,6 +17,12 @@ def forms_of(plain: str) -> tuple[str, str]:
     return plain, plain + ".zst"
 
 
+def places_of(path: str) -> tuple[str, ...]:
+    """The plain watermarks of where a file is or was, and where Codex would have moved it."""
+    plain = plain_of(path)
+    return plain, *elsewhere(plain)
+
+
 def visible(home: Path, plain: str) -> Iterator[Candidate]:
     """The plain file, or else its compressed form; both if the plain one is no regular file.
 
@@ -37,5 +43,5 @@ def look_around(home: Path, plain: str) -> Iterator[Candidate]:
     Raises:
         OSError: it cannot be told.
     """
-    for place in (plain, *elsewhere(plain)):
+    for place in places_of(plain):
         yield from visible(home, place)

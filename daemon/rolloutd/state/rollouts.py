@@ -106,6 +106,26 @@ def keep_closed(connection: Connection, errors: Mapping[str, str]) -> set[str]:
     return kept
 
 
+def move_closed(connection: Connection, moved: Mapping[str, Reading]) -> set[str]:
+    """Give the rows at these paths to the files that they have become, which cannot be read now.
+
+    As by `keep_closed`, what was known stays. Returns the threads that are in them; rows of none
+    are left where they are.
+    """
+    thread_ids = set()
+    for path, file in moved.items():
+        whose = select(rollouts.c.thread_id).where(rollouts.c.path == path)
+        thread_id = connection.execute(whose).scalar()
+        if thread_id is None:
+            continue
+        thread_ids.add(thread_id)
+        delete_rollouts(connection, [file.path])
+        now = {"path": file.path, "archived": file.archived, "encoding": file.encoding}
+        now |= {"error": file.error, "parser_version": DISTRUSTED}
+        connection.execute(update(rollouts).where(rollouts.c.path == path).values(**now))
+    return thread_ids
+
+
 def contradictory(connection: Connection) -> list[str]:
     """Watermarks of rows that name another thread than their own summary does."""
     return list(connection.exec_driver_sql(_CONTRADICTORY, (PARSER_VERSION,)).scalars())

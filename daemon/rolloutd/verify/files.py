@@ -93,21 +93,29 @@ class Files:
         if candidate.problem is not None:
             return _difference(candidate, row, problem_reading(candidate))
         if candidate.stamp != stamp_of(row):
-            return None if _has_caught_up(row, before) else _found(Kind.STALE, candidate, row)
+            return None if _has_caught_up(row, before) else self._changed(candidate, row)
         made = _made_of_itself(row)
         if made is None:
             return _found(Kind.MISMATCHED, candidate, row, "the summary cannot be read")
         return _difference(candidate, row, made) or self._glanced(candidate, row)
 
+    def _changed(self, candidate: Candidate, row: Values) -> Finding:
+        why = self._why_closed(candidate)
+        return _found(Kind.UNREACHABLE if why else Kind.STALE, candidate, row, why or "")
+
     def _is_closed(self, candidate: Candidate, row: Values) -> bool:
         """Whether the row was kept for a file that cannot be read, and still cannot."""
         if candidate.problem is not None or row["error"] is None or row["thread_id"] is None:
             return False
+        return self._why_closed(candidate) is not None
+
+    def _why_closed(self, candidate: Candidate) -> str | None:
+        """Why a file cannot be read now; None if it can."""
         try:
             glance(self._home, candidate.path, 0, wants_thread=False)
-        except OSError:
-            return True
-        return False
+        except OSError as error:
+            return str(error.strerror)
+        return None
 
     def _glanced(self, candidate: Candidate, row: Values) -> Finding | None:
         """Compare with the file itself, where stat and row agree."""
@@ -170,6 +178,8 @@ def _compared(
     candidate: Candidate, row: Values, reading: Reading, before: Finding | None
 ) -> Finding | None:
     """Compare a row with a reading of its file, up to the size that the row tells."""
+    if reading.closed and row["thread_id"] is not None:
+        return _found(Kind.UNREACHABLE, candidate, row, str(reading.error))
     stamp, cursor = stamp_of(row), reading.cursor
     if cursor is None or cursor.stamp == stamp:
         return _difference(candidate, row, reading)

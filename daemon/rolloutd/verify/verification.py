@@ -20,7 +20,7 @@ from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import binding_of, refuse_other_home
 from rolloutd.state.lease import read_state
 from rolloutd.verify.files import Files
-from rolloutd.verify.findings import MENDABLE, Finding, Kind, Verdict, subject
+from rolloutd.verify.findings import MENDABLE, NOTES, Finding, Kind, Verdict, subject
 from rolloutd.verify.whole import (
     compare_home,
     compare_names,
@@ -76,7 +76,9 @@ class Verification:
         self._wait_for_the_backfill()
         self._database.refuse_unsound()
         first = list(self._look(discovery))
-        drift = list(self._settled(first))
+        found = list(self._settled(first))
+        closed = [each for each in found if each.kind in NOTES]
+        drift = [each for each in found if each.kind not in NOTES]
         with self._database.reading() as connection:
             indexer = self._indexer(connection)
         agreement = Agreement(self._database, indexer, self._refuse_to_go_on)
@@ -86,7 +88,7 @@ class Verification:
         with self._database.reading() as connection:
             drift += compare_home(connection, str(self._home), self._provider)
             drift += compare_state(connection)
-            noted = tuple(notes(connection, discovery))
+            noted = (*closed, *notes(connection, discovery))
         self._database.refuse_other_file()
         return Verdict(
             deep=self._deep,
@@ -137,8 +139,9 @@ class Verification:
         sight = Sight(self._home)
         with self._database.reading() as connection:
             for path, row in rollouts.seen(connection):
-                is_gone = path not in present and discovery.covers(path)
-                if is_gone and not sight.hides(path, row.device):
+                if path not in present and sight.is_gone(
+                    path, row.device, discovery=discovery, there=present
+                ):
                     yield Finding(Kind.GONE, path)
             yield from compare_names(connection, names)
 

@@ -91,6 +91,7 @@ def notes(connection: Connection, discovery: Discovery) -> Iterator[Finding]:
     sight = Sight(discovery.home)
     present = {each.path for each in discovery.candidates}
     for path, row in rollouts.seen(connection):
-        is_hidden = path not in present and sight.hides(path, row.device)
-        if is_hidden or not discovery.covers(path):
+        if path not in present and not sight.is_gone(
+            path, row.device, discovery=discovery, there=present
+        ):
             yield Finding(Kind.UNREACHABLE, path)

@@ -83,6 +83,8 @@ class Strangers:
     def put_right(self, lease: Lease) -> bool:
         """Bring threads and files to agree, if there is reason to and it is time to.
 
+        On the home and provider that they rest on, whatever anybody has written there.
+
         Returns whether any did not, so that some files may have to be read again.
 
         Raises:
@@ -91,6 +93,8 @@ class Strangers:
         began = time.monotonic()
         was_wrong = False
         if self._is_doubtful and began >= self._agreement_due:
+            with lease.transaction() as connection:
+                self._indexer.bind(connection)
             agreement = Agreement(self._database, self._indexer, self._between)
             was_wrong = agreement.restore(lease)
             ended = time.monotonic()

@@ -308,6 +308,7 @@ def test_threads_that_somebody_changes(place: Place) -> None:
             "UPDATE threads SET id = 'nobody' WHERE id LIKE '%4'",
             "UPDATE rollouts SET thread_id = NULL WHERE path LIKE '%5.jsonl'",
             "UPDATE rollouts SET summary = replace(summary, 'prompt 2', 'evil')",
+            "UPDATE home SET codex_home = '/nowhere', model_provider = 'evil'",
             "INSERT INTO session_names SELECT id, 'evil' FROM threads",
             "INSERT INTO thread_dynamic_tools SELECT id, 0, 'x', '', '{}', 0, NULL FROM threads",
         ):

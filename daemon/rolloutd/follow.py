@@ -58,6 +58,7 @@ class Follower:
         self._meter = meter
         self._refresh = Refresh(database, home, indexer, batches, meter)
         self._names: Stamp | Literal["unknown"] = "unknown"
+        self._names_problem: str | None = None
 
     def follow(self, lease: Lease, hints: Hints, *, heavy: bool = False) -> Followed:
         """Make the rows of what the hints name true; of heavy files only if `heavy`.
@@ -97,10 +98,13 @@ class Follower:
         try:
             names = read_session_names(self._home)
         except OSError as error:
-            _log.warning("the session index cannot be read: %s", error.strerror)
+            if error.strerror != self._names_problem:  # It is tried with every look.
+                self._names_problem = error.strerror
+                _log.warning("the session index cannot be read: %s", error.strerror)
             self._meter.failed("names")
             self._names = "unknown"
             return
+        self._names_problem = None
         with lease.transaction() as connection:
             self._indexer.store_names(connection, names)
         self._names = stamp

@@ -35,8 +35,8 @@ def names(place: Place) -> list[str]:
     return [text for (text,) in rows(place.database, "SELECT name FROM session_names")]
 
 
-def looks_in_vain(daemon: Daemon) -> float:
-    return scrape(daemon)[series("errors_total", stage="discover")]
+def looks_in_vain(daemon: Daemon, stage: str = "discover") -> float:
+    return scrape(daemon)[series("errors_total", stage=stage)]
 
 
 def test_an_index_that_was_there_between_two_looks(place: Place) -> None:
@@ -102,6 +102,21 @@ def test_an_index_that_is_made_later_is_followed_by_events_too(place: Place, way
             took.append(time.monotonic() - began)
             daemon.is_in("following")
         assert min(took[1:]) < 1, took
+        daemon.stop()
+
+
+def test_a_session_index_that_cannot_be_read_is_told_once(place: Place) -> None:
+    name(place, "kept")
+    with living(place, prefix=without_privileges(), **QUICK) as daemon:
+        (place.home / "session_index.jsonl").chmod(0)
+        for _ in range(3):
+            before = looks_in_vain(daemon, "names")
+            daemon.hang_up()
+            wait_until(lambda: looks_in_vain(daemon, "names") > before, "a look")  # noqa: B023
+        assert daemon.says("the session index cannot be read") == 1
+        assert names(place) == ["kept"]
+        (place.home / "session_index.jsonl").chmod(0o600)
+        wait_until_true(place)
         daemon.stop()
 
 

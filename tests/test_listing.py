@@ -277,6 +277,16 @@ def test_what_only_looks_as_if_it_had_been_moved(place: Place, *, is_archived: b
     assert found.stale.keys() == {thread_id(3), thread_id(4)}
 
 
+def test_another_threads_file_under_the_same_name(place: Place) -> None:
+    file = place.thread(1)
+    place.index()
+    file.unlink()
+    place.thread(2, path=watermark(1, root="archived_sessions"))
+    page = listed(place, EVERYTHING)
+    assert ids(page) == []
+    assert page.stale == {thread_id(1): [watermark(1)]}
+
+
 @pytest.mark.parametrize("is_archived", [True, False])
 def test_threads_that_have_moved_out_of_a_root_that_is_gone(
     place: Place, *, is_archived: bool

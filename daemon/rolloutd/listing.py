@@ -97,7 +97,7 @@ class Listing:
             page.stale[row["id"]] = [path]
             return False
         watermark = path.removeprefix(home + "/")
-        moved = _moved(home, watermark)
+        moved = _moved(home, watermark, row["id"])
         if moved is None and _is_away(reader, home, watermark):
             return self._selection.archived in (None, bool(row["archived"]))
         page.stale[row["id"]] = [watermark]
@@ -156,8 +156,8 @@ def _is_away(reader: StateReader, home: str, watermark: str) -> bool:
     return Sight(Path(home)).why_unseen(watermark, device_of(reader, watermark)) is not None
 
 
-def _moved(home: str, watermark: str) -> tuple[str, bool] | None:
-    """Where Codex would have moved a file to, if it is there, and whether that is the archive."""
+def _moved(home: str, watermark: str, thread_id: str) -> tuple[str, bool] | None:
+    """Where Codex has moved a thread's file to, and whether that is the archive."""
     # Not needed for as long as all is in its place; and slow to import.
     from rolloutd.rollout.names import is_archived
     from rolloutd.rollout.whereabouts import look_around, plain_of
@@ -168,4 +168,18 @@ def _moved(home: str, watermark: str) -> tuple[str, bool] | None:
         ]
     except OSError:
         return None
-    return (found[0], is_archived(found[0])) if found else None
+    if not found or not _may_hold(f"{home}/{found[0]}", thread_id):
+        return None
+    return found[0], is_archived(found[0])
+
+
+def _may_hold(path: str, thread_id: str) -> bool:
+    """Whether a file's record does not say that it is another thread's."""
+    from rolloutd.rollout.identity import Unidentified, recorded_thread
+
+    try:
+        return recorded_thread(path) == thread_id
+    except FileNotFoundError:
+        return False
+    except Unidentified:
+        return True

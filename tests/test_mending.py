@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rolloutd import mending
 from rolloutd.batches import Batches, Stopped
 from rolloutd.errors import ConfigurationError, WorkHeld
-from rolloutd.mending import Mending
+from rolloutd.mending import Mended, Mending
 from rolloutd.progress import QuietObserver
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.state.database import StateDatabase
@@ -42,7 +42,7 @@ def place(tmp_path: Path) -> Place:
     return place
 
 
-def mend(place: Place, *numbers: int, paths: tuple[str, ...] = (), **options: Any) -> bool:
+def mend(place: Place, *numbers: int, paths: tuple[str, ...] = (), **options: Any) -> Mended:
     with (
         ReaderPool(str(place.home), 1) as pool,
         StateDatabase.open_writer(place.database) as database,
@@ -90,9 +90,8 @@ def test_whatever_was_wrong(place: Place, damages: list[tuple[str, int]], moves:
         moved.append((file, file.rename(place.home / "archived_sessions" / file.name)))
     paths = tuple(watermark(number) for number in NUMBERS)
     try:
-        assert mend(
-            place, *NUMBERS, paths=(*paths, SEGMENT, watermark(3, root="archived_sessions"))
-        )
+        archived = watermark(3, root="archived_sessions")
+        assert mend(place, *NUMBERS, paths=(*paths, SEGMENT, archived)).is_all
         assert dump(place.database) == place.fresh()
     finally:
         for file, now in moved:
@@ -109,14 +108,14 @@ def test_others_are_left_as_they_are(place: Place) -> None:
 
 def test_a_thread_that_is_gone_goes(place: Place) -> None:
     (place.home / watermark(2)).unlink()
-    assert mend(place, 2)
+    assert mend(place, 1, 2) == Mended(is_all=True, dropped=1)
     assert dump(place.database) == place.fresh()
 
 
 def test_the_rows_of_a_root_that_is_away_stay(place: Place) -> None:
     before = dump(place.database)
     (place.home / "sessions").rename(place.home / "away")
-    assert not mend(place, 1, 2)
+    assert mend(place, 1, 2) == Mended(is_all=False, dropped=0)
     assert dump(place.database) == before
 
 
@@ -128,7 +127,7 @@ def test_rows_of_what_cannot_be_looked_for_stay(
 
     before = dump(place.database)
     monkeypatch.setattr(mending, "look_around", refuse)
-    assert not mend(place, 1, 2)
+    assert mend(place, 1, 2) == Mended(is_all=False, dropped=0)
     assert dump(place.database) == before
 
 

@@ -9,6 +9,7 @@ before may write over it, and then the next question finds the row wrong again.
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from rolloutd.backfill import describe_holder
 from rolloutd.batches import Batches, Stopped
@@ -22,7 +23,20 @@ from rolloutd.state import rollouts, tally
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import binding_of, refuse_other_home
 from rolloutd.state.lease import Lease, Work, claim, read_state
-from rolloutd.state.threads import delete_strays
+from rolloutd.state.threads import delete_strays, present_threads
+
+
+class Mended(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        is_all: whether all rows are true now; of some files it may not be to be told whether they
+            are there.
+        dropped: threads that have no file any more, where one was looked for.
+    """
+
+    is_all: bool
+    dropped: int
 
 
 class Mending:
@@ -36,11 +50,10 @@ class Mending:
         self._batches = batches
         self._lease_seconds = lease_seconds
 
-    def run(self, thread_ids: Collection[str], paths: Collection[str] = ()) -> bool:
+    def run(self, thread_ids: Collection[str], paths: Collection[str] = ()) -> Mended:
         """Read all files of these threads again, and these files, and write what they say.
 
-        Of what is gone the rows are dropped, if its root is there. Returns whether all rows are
-        true now: of some files it may not be to be told whether they are there.
+        Of what is gone the rows are dropped, if its root is there.
 
         Raises:
             WorkHeld: somebody else will do it, or the backfill has to come first.
@@ -59,12 +72,12 @@ class Mending:
         try:
             with lease.kept():
                 # Rows of one database rest on one home and provider: those that it is bound to.
-                is_all = self._mend(lease, Indexer(*bound), suspects, thread_ids)
+                mended = self._mend(lease, Indexer(*bound), suspects, thread_ids)
         except Stopped:
             lease.release()
             raise
         lease.release()
-        return is_all
+        return mended
 
     def _leave_it(self, paths: Collection[str]) -> str:
         sight = Sight(self._home)
@@ -80,7 +93,7 @@ class Mending:
 
     def _mend(
         self, lease: Lease, indexer: Indexer, paths: Collection[str], thread_ids: Collection[str]
-    ) -> bool:
+    ) -> Mended:
         present, absent, unclear = self._look(paths)
         with lease.transaction() as connection:
             rollouts.distrust(connection, present)
@@ -92,10 +105,11 @@ class Mending:
             indexer.merge_threads(connection, thread_ids)
             delete_strays(connection)
             progress = tally.totals(connection).progress
+            dropped = len(set(thread_ids) - present_threads(connection, thread_ids))
             is_all = not any(rollouts.seen(connection, [*done.missing, *unclear]))
         with lease.transaction(**progress):
             pass
-        return is_all and not done.obscure
+        return Mended(is_all and not done.obscure, dropped)
 
     def _look(self, paths: Iterable[str]) -> tuple[dict[str, Candidate], list[str], list[str]]:
         """What is on disk; the watermarks at which there is nothing; those that cannot be told."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rolloutd.backfill import Report
     from rolloutd.batches import Observer, Terms
+    from rolloutd.mending import Mended
     from rolloutd.quick_settings import QuickSettings
     from rolloutd.settings import Settings
     from rolloutd.state.faults import CorruptDatabase
@@ -223,7 +224,7 @@ def asked_of_files(
 
 def mend_threads(
     settings: WorkSettings, thread_ids: Collection[str], paths: Collection[str]
-) -> bool:
+) -> "Mended":
     """Make the rows of these threads true, of which these files are known; see `Mending.run`.
 
     Raises:

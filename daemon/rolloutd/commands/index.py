@@ -17,7 +17,6 @@ from rolloutd.wording import age_text, counted
 _T = TypeVar("_T")
 
 _OLD_SECONDS = 86_400
-_MENDED = "mended"
 _LEFT = "some files cannot be looked for now, and their rows are left as they are"
 
 
@@ -100,14 +99,15 @@ class Index:
         what = f"the index was wrong about {counted(len(stale), 'thread')}"
         paths = [path for known in stale.values() for path in known]
         try:
-            is_mended = mend_threads(read_settings(**self._overrides), list(stale), paths)
+            mended = mend_threads(read_settings(**self._overrides), list(stale), paths)
         except WorkHeld as error:
             warn(f"{what}; left to the holder of the work to mend ({error})")
         except RolloutdError as error:
             warn(f"{what}, and could not be mended: {error}")
         else:
-            warn(f"{what}: {_MENDED if is_mended else _LEFT}")
-            return is_mended
+            gone = f" ({mended.dropped} dropped: no file where it was)" if mended.dropped else ""
+            warn(f"{what}: {'mended' if mended.is_all else _LEFT}{gone}")
+            return mended.is_all
         return False
 
     def _tell_progress(self, reader: StateReader) -> None:

@@ -47,6 +47,12 @@ def write_threads(
         connection.execute(_DELETE, {"values": listed(gone)})
 
 
+def present_threads(connection: Connection, thread_ids: Collection[str]) -> set[str]:
+    """Which of these there are."""
+    query = select(threads.c.id).where(among(threads.c.id))
+    return set(connection.execute(query, {"values": listed(thread_ids)}).scalars())
+
+
 def delete_strays(connection: Connection) -> int:
     """Drop what no file stands behind any more; returns how many threads that were."""
     indexed = select(rollouts.c.thread_id).where(rollouts.c.thread_id.is_not(None))

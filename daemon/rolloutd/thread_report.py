@@ -6,6 +6,7 @@ from contextlib import suppress
 from sqlite3 import Row
 from typing import Any
 
+from rolloutd.listing import is_missing
 from rolloutd.lookup import Found
 from rolloutd.state.lookups import (
     child_rows,
@@ -31,11 +32,12 @@ def thread_document(reader: StateReader, found: Found) -> dict[str, Any] | None:
         row = thread_row(reader, found.id)
         if row is None:
             return None
+        home = reader.value("SELECT codex_home FROM home")
         return {
             "thread": with_flags(row),
             "verified": found.problem is None,
             "problem": found.problem,
-            "files": [with_flags(each) for each in file_rows(reader, found.id)],
+            "files": [_file(each, home) for each in file_rows(reader, found.id)],
             "tools": [_tool(each) for each in tool_rows(reader, found.id)],
             "parent": _or_none(parent_row(reader, found.id)),
             "children": [dict(child) for child in child_rows(reader, found.id)],
@@ -54,6 +56,10 @@ def with_relatives(reader: StateReader, document: dict[str, Any]) -> dict[str, A
 
 def _or_none(row: Row | None) -> dict[str, Any] | None:
     return None if row is None else dict(row)
+
+
+def _file(row: Row, home: str) -> dict[str, Any]:
+    return with_flags(row) | {"missing": is_missing(f"{home}/{row['path']}")}
 
 
 def _tool(row: Row) -> dict[str, Any]:
@@ -140,6 +146,8 @@ def _relative(thread: Mapping[str, Any]) -> str:
 
 
 def _file_line(file: Mapping[str, Any]) -> str:
+    if file["missing"]:
+        return f"{one_line(file['path'])} (not there)"
     lines = f"{file['lines']} lines"
     if file["parse_errors"]:
         lines += f", {file['parse_errors']} skipped"

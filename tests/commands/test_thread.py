@@ -130,6 +130,30 @@ def test_a_wrong_row_is_told_and_mended(place: Place, wrong: str) -> None:
     assert place.run("path", thread_id(1)).stderr == ""
 
 
+@pytest.mark.parametrize("is_archived", [True, False])
+def test_each_of_its_files_is_looked_for(place: Place, *, is_archived: bool) -> None:
+    """The row points at the last of them."""
+    first = place.home / watermark(1)
+    if is_archived:
+        first.rename(place.home / watermark(1, root="archived_sessions"))
+    else:
+        first.unlink()
+    done = place.run("show", thread_id(1), "--json")
+    told, mended = done.stderr.splitlines()
+    assert told.endswith(f"the row of {thread_id(1)} rests on what is not there: {watermark(1)}")
+    assert mended.endswith("wrong about 1 thread: mended")
+    paths = [file["path"] for file in done.document["files"]]
+    moved = [watermark(1, root="archived_sessions")] if is_archived else []
+    assert paths == sorted([*moved, SEGMENT])
+    assert dump(place.database) == place.fresh()
+
+
+def test_a_file_that_is_away_is_marked(place: Place) -> None:
+    (place.home / "sessions").rename(place.home / "away")
+    done = place.run("show", thread_id(1))
+    assert f"{watermark(1)} (not there)" in done.stdout
+
+
 def test_a_thread_that_is_gone_is_mended_away(place: Place) -> None:
     (place.home / watermark(2)).unlink()
     done = place.run("show", thread_id(2))

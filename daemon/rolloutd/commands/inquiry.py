@@ -1,6 +1,7 @@
 """One thread that somebody asks for: found, described, and mended where its row was wrong."""
 
 import time
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from rolloutd.commands.index import Index
@@ -8,6 +9,8 @@ from rolloutd.commands.output import fail, warn
 from rolloutd.lookup import AmbiguousThread, Found, Lookup, NoSuchThread
 from rolloutd.rollout.names import parse_thread_id
 from rolloutd.search import unseen
+from rolloutd.sight import Sight
+from rolloutd.state.lookups import device_of
 from rolloutd.state.reader import StateReader
 from rolloutd.table import cut, one_line
 from rolloutd.thread_report import thread_document, thread_lines, with_relatives
@@ -71,7 +74,21 @@ class Inquiry:
 
     def _described(self, reader: StateReader) -> tuple[Found, dict[str, Any] | None]:
         found = self._look_up(reader)
-        return found, thread_document(reader, found)
+        document = thread_document(reader, found)
+        if document is not None:
+            missing = [each["path"] for each in document["files"] if each["missing"]]
+            self._note_missing(reader, found, missing)
+        return found, document
+
+    def _note_missing(self, reader: StateReader, found: Found, paths: Sequence[str]) -> None:
+        """Doubt the rows of files that are gone, unless the lookup has doubts of its own."""
+        if found.problem is not None or found.id in self._stale:
+            return
+        sight = Sight(self._home)
+        gone = [path for path in paths if not sight.why_unseen(path, device_of(reader, path))]
+        if gone:
+            warn(f"the row of {found.id} rests on what is not there: {', '.join(gone)}")
+            self._stale[found.id] = gone
 
     def _look_up(self, reader: StateReader | None) -> Found:
         lookup = Lookup(self._home, reader, warn=warn)

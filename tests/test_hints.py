@@ -2,7 +2,7 @@
 
 import pytest
 
-from rolloutd.hints import FLOOD_EVENTS, MOST_PLACES, Hints, Mailbox, tidy
+from rolloutd.hints import MOST_PLACES, Hints, Mailbox, tidy
 
 NAME = "rollout-2026-01-02T03-04-05-x.jsonl"
 
@@ -16,18 +16,13 @@ NAME = "rollout-2026-01-02T03-04-05-x.jsonl"
         (("modified", "/h/sessions/2026"), Hints(directories={"sessions/2026": None})),
         (("deleted", "/h/sessions/2026"), Hints(everything=True)),
         (("deleted", "/h/sessions"), Hints(everything=True)),
+        (("lost", "/h"), Hints(everything=True)),
         (("modified", f"/h/elsewhere/{NAME}"), Hints()),
         (("modified", f"/other/sessions/{NAME}"), Hints()),
     ],
 )
 def test_one_event(event: tuple[str, str], expected: Hints) -> None:
     assert tidy("/h", [event]) == expected
-
-
-def test_a_flood_asks_for_a_look_at_everything() -> None:
-    events = [("modified", f"/h/sessions/{NAME}")] * FLOOD_EVENTS
-    assert tidy("/h", events).everything
-    assert not tidy("/h", events[1:]).everything
 
 
 def test_the_oldest_come_first_and_each_once() -> None:
@@ -44,3 +39,15 @@ def test_what_waits_is_bounded() -> None:
     mailbox.post(Hints(files={str(number): None for number in range(MOST_PLACES + 1)}))
     assert mailbox.waiting() == 0
     assert mailbox.take(0, 10).everything
+
+
+def test_who_waits_for_something_else_is_woken_by_a_stop() -> None:
+    mailbox = Mailbox()
+    woken = []
+    with mailbox.waking(lambda: woken.append("gone by then")):
+        pass
+    with mailbox.waking(lambda: woken.append("first")):
+        mailbox.stop()
+        assert woken == ["first"]
+    with mailbox.waking(lambda: woken.append("late")):
+        assert woken == ["first", "late"]

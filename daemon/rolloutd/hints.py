@@ -5,15 +5,14 @@ listen to the thread that works.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from rolloutd.rollout.names import ROOTS, is_rollout_name
 from rolloutd.rollout.session_index import FILE_NAME
 
-# Of more events at once than this, some have probably been dropped by the kernel in silence.
-FLOOD_EVENTS = 2000
 # So many places are remembered at most.
 MOST_PLACES = 20_000
 
@@ -50,7 +49,7 @@ class Hints:
 
 
 def tidy(home: str, events: Iterable[tuple[str, str]]) -> Hints:
-    """Hints from events, each `added`, `modified` or `deleted` with an absolute path.
+    """Hints from events, each `added`, `modified`, `deleted` or `lost` with an absolute path.
 
     A rollout's name is a file to look at. Anything else that appears, or can be listed again, may
     be a directory, with files in it that no event tells of; one that disappears may have held
@@ -58,9 +57,10 @@ def tidy(home: str, events: Iterable[tuple[str, str]]) -> Hints:
     """
     hints = Hints()
     prefix = home.rstrip("/") + "/"
-    count = 0
     for kind, path in events:
-        count += 1
+        if kind == "lost":
+            hints.everything = True
+            continue
         relative = path.removeprefix(prefix)
         parts = PurePath(relative).parts
         if relative == FILE_NAME:
@@ -73,8 +73,6 @@ def tidy(home: str, events: Iterable[tuple[str, str]]) -> Hints:
             hints.everything = True
         else:
             hints.directories[relative] = None
-    if count >= FLOOD_EVENTS:
-        hints.everything = True
     return hints
 
 
@@ -86,6 +84,7 @@ class Mailbox:
         self._hints = Hints()
         self._stopping = False
         self._is_in_doubt = False
+        self._wake: Callable[[], None] | None = None
 
     def post(self, hints: Hints) -> None:
         """Add hints."""
@@ -111,6 +110,21 @@ class Mailbox:
         with self._condition:
             self._stopping = True
             self._condition.notify_all()
+            if self._wake is not None:
+                self._wake()
+
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Whoever waits for something else meanwhile is woken by this when it is time to stop."""
+        with self._condition:
+            self._wake = wake
+            if self._stopping:
+                wake()
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._wake = None
 
     @property
     def stopping(self) -> bool:

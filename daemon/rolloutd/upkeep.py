@@ -2,9 +2,10 @@
 
 import stat
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-from rolloutd.events import FileEvent, Watches
+from rolloutd.events.watches import FileEvent, Watches
 from rolloutd.hints import Hints
 from rolloutd.rollout.session_index import FILE_NAME
 
@@ -21,16 +22,19 @@ class Upkeep:
     def __init__(self, watches: Watches, home: Path) -> None:
         self._watches = watches
         self._home = home
+        self._index = f"{home}/{FILE_NAME}"
         self._renewed = time.monotonic()
         # What was made while they were armed is not watched.
         self._due = self._renewed
         self._fresh = Hints()
 
-    def heed(self, hints: Hints, events: set[FileEvent]) -> None:
+    def heed(self, hints: Hints, events: Iterable[FileEvent]) -> None:
         """Take note of new directories, and of signs of others."""
         new = (path for path in hints.directories if _is_directory(self._home / path))
         self._fresh.directories |= dict.fromkeys(new)
-        self._fresh.names |= ("deleted", f"{self._home}/{FILE_NAME}") in events
+        self._fresh.names |= any(
+            event.kind != "modified" and event.path == self._index for event in events
+        )
         if self._fresh or hints.everything:
             self._due = min(self._due, self._renewed + _SHARE * self._watches.cost)
 

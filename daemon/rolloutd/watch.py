@@ -5,9 +5,11 @@ scans that directory, a reconcile looks at everything every now and then. Here i
 that all that is there is watched, and that it is known where this cannot be.
 """
 
+import errno
 import logging
 import os
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from math import inf
 from pathlib import Path
@@ -15,11 +17,11 @@ from typing import Literal, TypeAlias
 
 import anyio
 import anyio.from_thread
-from watchfiles._rust_notify import WatchfilesRustInternalError
 
-from rolloutd.events import FileEvent, Watches
+from rolloutd.events.arming import armed
+from rolloutd.events.watches import FileEvent, Watches
 from rolloutd.filesystems import has_events
-from rolloutd.hints import FLOOD_EVENTS, Hints, Mailbox, tidy
+from rolloutd.hints import Hints, Mailbox, tidy
 from rolloutd.meter import UNMETERED, Meter
 from rolloutd.rollout.names import ROOTS
 from rolloutd.rollout.session_index import FILE_NAME
@@ -31,10 +33,11 @@ _log = logging.getLogger(__name__)
 Mode: TypeAlias = Literal["native", "poll"]
 Wanted: TypeAlias = Literal["auto", "native", "poll"]
 
-_LOOK_SECONDS = 2.0
 _POLL_SECONDS = 2.0
+# What no event tells, as that something was mounted over a root, is looked for this often.
+_LOOK_SECONDS = 5.0
 _BACKOFF_SECONDS = (0.5, 30.0)
-_NO_ROOM = ("limit reached", "os error 23", "os error 24", "os error 28")
+_NO_ROOM = (errno.ENFILE, errno.EMFILE, errno.ENOSPC)
 
 
 class Watcher:
@@ -62,7 +65,10 @@ class Watcher:
         self._wanted = wanted
         self._backoff = _BACKOFF_SECONDS[0]
         self._said: str | None = None
-        self._names: Stamp = stamp_of(home / FILE_NAME)
+        # What is looked at over and over.
+        self._roots = {name: home / name for name in ROOTS}
+        self._index = home / FILE_NAME
+        self._names: Stamp = stamp_of(self._index)
 
     def run(self) -> None:
         """Watch until the mailbox is told to stop; in a thread that the event loop has started."""
@@ -71,14 +77,14 @@ class Watcher:
                 began = time.monotonic()
                 try:
                     self._watch()
-                except (OSError, WatchfilesRustInternalError) as failure:
+                except OSError as failure:
                     self._recover(failure, time.monotonic() - began)
                 self.restarts += 1
         finally:
             # Whoever waits for it is to go on, and see that all is to stop.
             anyio.from_thread.run_sync(self.armed.set)
 
-    def _recover(self, failure: Exception, lasted: float) -> None:
+    def _recover(self, failure: OSError, lasted: float) -> None:
         """Poll for a while; what is the matter is said once in an episode."""
         least, most = _BACKOFF_SECONDS
         if lasted > most:
@@ -89,7 +95,7 @@ class Watcher:
             self._said = self.problem
             _log.warning("%s; polling until there are file events again", self.problem)
         self._begin("poll")
-        self._poll(self._roots(), self._backoff)
+        self._poll(self._there(), self._backoff)
         self._backoff = min(2 * self._backoff, most)
 
     def _begin(self, mode: Mode) -> None:
@@ -105,13 +111,13 @@ class Watcher:
 
     def _watch(self) -> None:
         """Watch what is there; returns when the roots are others, or to stop."""
-        roots = self._roots()
+        roots = self._there()
         if not self._is_native(roots):
             self.problem = None
             self._begin("poll")
             self._poll(roots)
             return
-        with closing(Watches(self._home)) as watches:
+        with closing(armed(self._home)) as watches, self._mailbox.waking(watches.stop):
             if self.problem is not None:
                 self.problem = None
                 _log.debug("there are file events again")
@@ -119,37 +125,34 @@ class Watcher:
             self._follow(watches, roots)
 
     def _follow(self, watches: Watches, roots: dict[str, Stamp]) -> None:
-        gone = {("deleted", f"{self._home}/{name}") for name in roots}
+        ends = {os.fspath(path) for path in (self._home, *self._roots.values())}
         upkeep = Upkeep(watches, self._home)
         looked = time.monotonic()
         while not self._mailbox.stopping:
-            seconds = min(_LOOK_SECONDS, upkeep.seconds_left())
-            events = watches.wait(seconds, lambda: self._mailbox.stopping)
-            upkeep.heed(self._post(events), events)
+            events = watches.wait(min(_LOOK_SECONDS, upkeep.seconds_left()))
+            if events:
+                upkeep.heed(self._post(events), events)
             if upkeep.seconds_left() <= 0 and upkeep.is_needed():
-                until_then = watches.renew()
+                watches.renew()
                 # What came into new directories before they were watched.
                 self._mailbox.post(upkeep.renewed())
-                upkeep.heed(self._post(until_then), until_then)
             # A root made anew may have the inode of the one that is gone.
-            if events & gone:
+            if any(event.kind != "modified" and event.path in ends for event in events):
                 return
             if time.monotonic() - looked >= _LOOK_SECONDS:
                 looked = time.monotonic()
                 if self._look_at_names() or self._mailbox.was_in_doubt():
                     upkeep.suspect()
-                if self._roots() != roots:
+                if self._there() != roots:
                     return
 
-    def _post(self, events: set[FileEvent]) -> Hints:
+    def _post(self, events: Sequence[FileEvent]) -> Hints:
         hints = tidy(os.fspath(self._home), events)
-        if not events:
-            return hints  # Nobody need wake up for that.
         self.last_event = time.time()
-        if len(events) >= FLOOD_EVENTS:
+        if any(event.kind == "lost" for event in events):
             self._meter.lost_events()
         if hints.names:
-            self._names = stamp_of(self._home / FILE_NAME)
+            self._names = stamp_of(self._index)
         self._mailbox.post(hints)
         return hints
 
@@ -159,11 +162,11 @@ class Watcher:
         Returns when the roots are others, after so many seconds, or to stop.
         """
         began = asked = time.monotonic()
-        while self._roots() == roots and not self._mailbox.stopping:
+        while self._there() == roots and not self._mailbox.stopping:
             left = began + seconds - time.monotonic()
             if left <= 0:
                 return
-            self._mailbox.wait(min(_LOOK_SECONDS, left))
+            self._mailbox.wait(min(_POLL_SECONDS, left))
             self._look_at_names()
             if time.monotonic() - asked >= _POLL_SECONDS:
                 asked = time.monotonic()
@@ -171,7 +174,7 @@ class Watcher:
 
     def _look_at_names(self) -> bool:
         """Return whether there is something to tell that no event has told."""
-        stamp = stamp_of(self._home / FILE_NAME)
+        stamp = stamp_of(self._index)
         if stamp == self._names:
             return False
         self._names = stamp
@@ -180,20 +183,20 @@ class Watcher:
         return True
 
     def _is_native(self, roots: dict[str, Stamp]) -> bool:
-        paths = [self._home / name for name, stamp in roots.items() if stamp is not None]
+        paths = [self._roots[name] for name, stamp in roots.items() if stamp is not None]
         if not paths or self._wanted == "poll":
             return False
         return self._wanted == "native" or all(has_events(path) for path in paths)
 
-    def _roots(self) -> dict[str, Stamp]:
+    def _there(self) -> dict[str, Stamp]:
         """Which roots are there; a root that was replaced is another one."""
-        found = {name: stamp_of(self._home / name) for name in ROOTS}
+        found = {name: stamp_of(path) for name, path in self._roots.items()}
         return {name: stamp and stamp[:2] for name, stamp in found.items()}
 
 
-def _told(error: Exception) -> str:
+def _told(error: OSError) -> str:
     # The message may hold a path, which is not for the log.
-    if any(text in str(error) for text in _NO_ROOM):
+    if error.errno in _NO_ROOM:
         return (
             "the system has no more file watches to give "
             "(fs.inotify.max_user_watches, fs.inotify.max_user_instances)"

@@ -1,0 +1,1 @@
+"""File events, from watches on all in which there may be rollouts."""

@@ -27,6 +27,11 @@ class Drifts:
         self._meter = meter
         self._suspicions: dict[str, _Suspicion] = {}
 
+    @property
+    def are_settled(self) -> bool:
+        """Whether there is no suspicion."""
+        return not self._suspicions
+
     def suspect(self, found: Mapping[str, Drift], now: float) -> None:
         """A periodic reconcile, begun `now`, found these files to differ from their rows."""
         for path, kind in found.items():

@@ -26,6 +26,9 @@ class Strangers:
     """Whoever else writes while the lease is ours; one of these for each lease.
 
     `between` is called every now and then while all threads are compared, and may raise.
+
+    Attributes:
+        are_seen: nothing was written when it was last asked whether there is something.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Strangers:
         self._indexer = indexer
         self._progress = progress
         self._between = between
+        self.are_seen = False
         self._changes = database.foreign_changes()
         self._is_doubtful = False
         self._share = _SHARE
@@ -52,9 +56,11 @@ class Strangers:
         """
         now = time.monotonic()
         if now < max(self._look_due, ended + self._share * took):
+            self.are_seen = False
             return False
         self._look_due = now + _LOOK_SECONDS
-        return self._database.foreign_changes() != self._changes
+        self.are_seen = self._database.foreign_changes() == self._changes
+        return not self.are_seen
 
     def note(self) -> bool:
         """Whether they may have written over anything; to be asked before all is compared."""

@@ -3,6 +3,7 @@
 import mmap
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.oracle.cases_build import meta, tokens
 from tests.running import Place, change, dump, rows, thread_id, wait_until
 
 QUICK_LOOKS = 4
+QUIET_SECONDS = 5
 
 
 @pytest.fixture
@@ -96,3 +98,21 @@ def test_whatever_is_seen_is_in_the_fingerprint(tmp_path: Path, seed: int) -> No
             assert before[1] != now[1], kind
         before = now
     assert changes > 50
+
+
+def waits_of(daemon: Daemon) -> int:
+    """How often its threads have gone to sleep so far."""
+    count = 0
+    for each in Path(f"/proc/{daemon.process.pid}/task").glob("*/status"):
+        fields = dict(line.split(":", 1) for line in each.read_text().splitlines())
+        count += int(fields["voluntary_ctxt_switches"])
+    return count
+
+
+def test_it_sleeps_while_nothing_happens(place: Place) -> None:
+    with living(place) as daemon:
+        wait_until_true(place)
+        before = waits_of(daemon)
+        time.sleep(QUIET_SECONDS)
+        assert waits_of(daemon) - before <= 3 * QUIET_SECONDS
+        daemon.stop()

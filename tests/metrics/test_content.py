@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from rolloutd.metrics.content import ContentCollector, by_model
-from rolloutd.state.content import Stamp, is_settled, stamp_of
+from rolloutd.state.stamp import Stamp, files_of, is_settled, stamp_of
 from tests.metrics.samples import Samples, called_for, content_of, samples_of, series
 from tests.oracle.cases_build import meta, tokens, turn, user
 from tests.running import Place, change, wait_until, watermark
@@ -312,9 +312,9 @@ def test_a_stamp_changes_with_each_commit(place: Place) -> None:
         for number in range(20):
             with other:
                 other.execute("UPDATE threads SET tokens_used = ?", [number])
-            stamp = stamp_of(place.database)
+            stamp = stamp_of(*files_of(place.database))
             assert not is_settled(stamp, time.time_ns())
             seen.add(stamp)
             wait_until(lambda: ticked(place, stamp), "the file system's clock goes on", 1)  # noqa: B023
     assert len(seen) == 20
-    assert is_settled(stamp_of(place.database), time.time_ns() + 10**9)
+    assert is_settled(stamp_of(*files_of(place.database)), time.time_ns() + 10**9)

@@ -11,9 +11,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from rolloutd.errors import DatabaseUnavailable
 from rolloutd.rollout.items import LineError
 from rolloutd.sources import LABELS
-from rolloutd.state.content import Content, Stamp, is_settled, read_content, stamp_of
+from rolloutd.state.content import Content, read_content
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import BackfillState, read_state
+from rolloutd.state.stamp import Stamp, files_of, is_settled, stamp_of
 
 _STATES = ("pending", "running", "complete")
 _ENCODINGS = ("plain", "zstd")
@@ -102,7 +103,8 @@ class ContentCollector:
     def _look(self) -> None:
         if self._clock() < self._next_look:
             return
-        now, stamp, written = time.time_ns(), stamp_of(self._database), self._written()
+        now, stamp = time.time_ns(), stamp_of(*files_of(self._database))
+        written = self._written()
         # That there is none yet is no error.
         if stamp == self._stamp or (self._backfill is None and stamp[0] is None):
             return

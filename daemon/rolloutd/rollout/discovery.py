@@ -197,9 +197,16 @@ def fingerprint(home: Path, looking: Callable[[], None]) -> int | None:
                             pending.append(f"{directory}/{name}")
                         if is_rollout_name(name):
                             status = entry.stat(follow_symlinks=False)
-                            what = status.st_ino, status.st_size
-                            when = status.st_mtime_ns, status.st_ctime_ns
-                            seen = hash((seen, name, what, when))
+                            seen = hash(
+                                (
+                                    seen,
+                                    name,
+                                    status.st_ino,
+                                    status.st_size,
+                                    status.st_mtime_ns,
+                                    status.st_ctime_ns,
+                                )
+                            )
                             count += 1
                             if count % _TICK_FILES == 0:
                                 looking()

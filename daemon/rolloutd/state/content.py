@@ -5,18 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeAlias
 
 from sqlalchemy import Connection
 
-# Device, inode, size and time of the last change of a file; None if there is none.
-_FileStamp: TypeAlias = tuple[int, int, int, int] | None
-# Of the database and its write-ahead log.
-Stamp: TypeAlias = tuple[_FileStamp, _FileStamp]
-
-# The clock that file systems take their times from ticks a hundred times a second, or more often.
-_TICK_NS = 50_000_000
 # How many of SQLite's instructions are run between two looks at whether to stop.
 _INSTRUCTIONS = 100_000
 
@@ -93,24 +84,3 @@ def _interrupted_when(connection: Connection, stopping: Callable[[], bool]) -> I
         yield
     finally:
         driver.set_progress_handler(None, 0)
-
-
-def stamp_of(path: Path) -> Stamp:
-    """Another one than before if anything was committed in between, or another file lies there."""
-    return _file_stamp(path), _file_stamp(path.with_name(path.name + "-wal"))
-
-
-def is_settled(stamp: Stamp, now_ns: int) -> bool:
-    """Whether a later commit is sure to change the stamp, which was taken `now_ns` or later.
-
-    Two changes within one tick of the file system's clock may leave the same stamp.
-    """
-    return all(file is None or file[3] < now_ns - _TICK_NS for file in stamp)
-
-
-def _file_stamp(path: Path) -> _FileStamp:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -31,6 +31,7 @@ from rolloutd.state.migrate import migrate, revision_of
 from rolloutd.state.revision import refuse_other_revision
 from rolloutd.state.schema import metadata
 from rolloutd.state.soundness import doubted, refuse_unsound
+from rolloutd.state.stamp import Untouched, files_of
 
 
 class StateDatabase:
@@ -57,6 +58,8 @@ class StateDatabase:
         self._file = identity_of(path)
         self._descriptor = descriptor
         self._sidecars = sidecars
+        self._untouched = Untouched(*files_of(path))
+        self._version: int | None = None
 
     def refuse_other_file(self) -> None:
         """See that the path still leads to the file that was opened; costs next to nothing.
@@ -80,9 +83,12 @@ class StateDatabase:
 
         Of a writer, which holds one connection: it is that connection's own.
         """
-        with self.reading() as connection:
-            version: int = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
-        return version
+        is_untouched = self._untouched()
+        if self._version is None or not is_untouched:
+            self._version = None
+            with self.reading() as connection:
+                self._version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+        return self._version
 
     def look_anew(self) -> None:
         """See what whoever opens the database now will find, not what our own cache remembers.

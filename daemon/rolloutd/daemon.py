@@ -38,8 +38,6 @@ from rolloutd.watch import Watcher
 
 _log = logging.getLogger(__name__)
 
-_REPORT_SECONDS = 0.5
-
 
 def run_daemon(settings: Settings) -> None:
     """Keep the database true until SIGTERM or SIGINT.
@@ -76,12 +74,13 @@ async def _serve(settings: Settings, instance: Instance, notifier: Notifier) -> 
     monitor = Monitor(_keeping(settings), mailbox, condition.progress, work)
     condition.tell(now=True)
     supervised = Supervised(notifier)
+    reports = _Reports(supervised, condition)
     _log.info("rolloutd %s, process %d", __version__, os.getpid())
     loop = asyncio.get_running_loop()
-    with heard(loop, _asking(loop, mailbox, supervised)):
+    with heard(loop, _asking(loop, mailbox, supervised, reports)):
         async with anyio.create_task_group() as group:
             if notifier.has_listener:
-                group.start_soon(_report, supervised, condition, name="report")
+                group.start_soon(reports.run, name="report")
             if settings.metrics_port != "off":
                 pages = Pages(Exposition(registry), condition.why_not_ready, settings.metrics_host)
                 endpoint = Endpoint(
@@ -103,14 +102,36 @@ async def _serve(settings: Settings, instance: Instance, notifier: Notifier) -> 
     _log.info("stopped")
 
 
+class _Reports:
+    """To the service manager: often while it waits for something, seldom else."""
+
+    def __init__(self, supervised: Supervised, condition: Condition) -> None:
+        self._supervised = supervised
+        self._condition = condition
+        self._due = anyio.Event()
+
+    def hurry(self) -> None:
+        """The manager waits for something now."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            self._due = anyio.Event()
+            self._supervised.look(self._condition.signs())
+            with anyio.move_on_after(self._supervised.pause):
+                await self._due.wait()
+
+
 def _asking(
-    loop: asyncio.AbstractEventLoop, mailbox: Mailbox, supervised: Supervised
+    loop: asyncio.AbstractEventLoop, mailbox: Mailbox, supervised: Supervised, reports: _Reports
 ) -> Callable[[int], None]:
     """Hears signals; what they ask for is done by the event loop, between two of its steps."""
 
     def ask(number: int) -> None:
         if number == signal.SIGHUP:
             supervised.reloading()
+            reports.hurry()
             mailbox.ask_reconcile(urgent=True)
         else:
             supervised.stopping()
@@ -120,12 +141,6 @@ def _asking(
         loop.call_soon_threadsafe(ask, number)
 
     return hear
-
-
-async def _report(supervised: Supervised, condition: Condition) -> None:
-    while True:
-        supervised.look(condition.signs())
-        await anyio.sleep(_REPORT_SECONDS)
 
 
 async def _watch(watcher: Watcher, mailbox: Mailbox) -> None:

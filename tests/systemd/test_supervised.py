@@ -93,6 +93,27 @@ def test_a_reload_before_it_is_ready_is_part_of_the_start(
     assert manager.said("READY") == ["1"]
 
 
+def test_looks_are_seldom_while_the_manager_waits_for_nothing(manager: Manager) -> None:
+    with Notifier(manager.address, 300) as notifier:
+        supervised = Supervised(notifier)
+        supervised.look(STARTING)
+        starting = supervised.pause
+        supervised.look(READY)
+        calm = supervised.pause
+        supervised.reloading()
+        assert supervised.pause == starting
+        assert starting == 0.5
+        assert calm == 5
+
+
+@pytest.mark.parametrize("seconds", [0.5, 4.0])
+def test_looks_are_often_enough_for_the_watchdog(manager: Manager, seconds: float) -> None:
+    with Notifier(manager.address, seconds) as notifier:
+        supervised = Supervised(notifier)
+        supervised.look(READY)
+        assert 0 < supervised.pause <= seconds / 8
+
+
 def test_what_was_not_taken_is_told_again(tmp_path: Path) -> None:
     path = tmp_path / "notify"
     with Notifier(str(path), WATCHDOG_SECONDS) as notifier:

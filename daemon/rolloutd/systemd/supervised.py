@@ -15,6 +15,10 @@ from rolloutd.systemd.notify import Notifier
 EXTENSION_SECONDS = 300
 _SIGNS_A_WATCHDOG = 4
 _MOST_SECONDS = 10.0
+# Seconds between two looks, while the manager waits to hear of something, and else.
+_PAUSE_SECONDS = 0.5
+_CALM_PAUSE_SECONDS = 5.0
+_LEAST_PAUSE_SECONDS = 0.05
 
 
 class Signs(NamedTuple):
@@ -46,6 +50,13 @@ class Supervised:
         self._beats = 0
         self._signed = float("-inf")
         self._status = ""
+
+    @property
+    def pause(self) -> float:
+        """How many seconds the next look may be put off."""
+        is_calm = self._is_ready and self._asked is None
+        longest = _CALM_PAUSE_SECONDS if is_calm else _PAUSE_SECONDS
+        return max(_LEAST_PAUSE_SECONDS, min(longest, self._period / 2))
 
     def look(self, signs: Signs) -> None:
         """Tell the manager what is news to it; what it does not take, it is told again."""

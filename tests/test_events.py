@@ -156,6 +156,9 @@ def test_a_directory_made_anew_is_watched_anew(home: Path, watches: DirectoryWat
 def test_roots_that_come_and_go_are_told(home: Path, watches: DirectoryWatches) -> None:
     (home / "archived_sessions").mkdir()
     assert told(watches) == [("added", str(home / "archived_sessions"))]
+    # As of a root that was closed to us when the watches were armed.
+    (home / "archived_sessions").chmod(0o750)
+    assert told(watches) == [("modified", str(home / "archived_sessions"))]
     shutil.rmtree(home / "sessions")
     assert ("deleted", str(home / "sessions")) in told(watches)
     home.rename(home.with_name("elsewhere"))

@@ -173,6 +173,22 @@ def test_a_folder_that_cannot_be_listed_does_not_cost_the_others_their_events(
     assert dump(place.database) == place.fresh()
 
 
+def test_a_root_that_is_closed_and_opened_again_is_watched_again(place: Place) -> None:
+    root = place.home / "sessions"
+    with living(place, prefix=without_privileges()) as daemon:
+        for count in range(1, 4):
+            root.chmod(0)
+            wait_until(lambda: daemon.says("cannot be listed") == count, "it is closed", 20)  # noqa: B023
+            wait_until(lambda: watches_of(daemon) == 1, "only the home is watched")
+            root.chmod(0o700)
+            wait_until(lambda: daemon.says("home is there again") == count, "it is open", 20)  # noqa: B023
+            append(place.home / watermark(1), tokens(count))
+            wait_until(is_seen(place, 1, count), "it is seen", SOON_SECONDS)
+        assert watches_of(daemon) == 5
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
 def test_names_are_followed_by_events(place: Place) -> None:
     index = place.home / "session_index.jsonl"
     text = '{{"id":"{}","thread_name":"name {}"}}\n'

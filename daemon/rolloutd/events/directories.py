@@ -35,8 +35,8 @@ _COME = inotify.CREATE | inotify.MOVED_TO
 _ENDED = inotify.DELETE_SELF | inotify.MOVE_SELF
 # What is written through a mapping is told of when the file is closed, if at all.
 _CHANGED = inotify.MODIFY | inotify.ATTRIB | inotify.CLOSE_WRITE
-# Other things are going on in the home itself than what comes and goes there.
-_HOME = _GONE | _COME | _ENDED | inotify.ONLYDIR
+# Of the home itself, what comes and goes there, or is closed to us and opened; not what is written.
+_HOME = _GONE | _COME | _ENDED | inotify.ATTRIB | inotify.ONLYDIR
 _ROOT = _HOME | _CHANGED
 _BELOW = _ROOT | inotify.DONT_FOLLOW
 _INDEX = _ENDED | _CHANGED

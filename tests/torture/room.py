@@ -89,6 +89,8 @@ class Room:
     def vitals(self, daemon: Daemon) -> Vitals:
         """What the daemon holds once it is at rest."""
         self.is_true_with(daemon)
+        # It may be true before there are events, of roots that are new, too.
+        wait_until(lambda: _holds_watches(daemon.process.pid), "the watch is armed")
         return Vitals.of(daemon.process.pid)
 
     def is_true_with(self, daemon: Daemon) -> None:
@@ -137,3 +139,12 @@ def _contents(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+def _holds_watches(pid: int) -> bool:
+    """Whether a process has an inotify instance, and what ends its waits."""
+    held = set()
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # Closed since it was listed.
+            held.add(os.readlink(each))  # noqa: PTH115
+    return {"anon_inode:inotify", "anon_inode:[eventfd]"} <= held

@@ -73,6 +73,10 @@ class Served:
         self.ask("thread/delete", thread_id)
         self._witness.expect_gone(thread_id)
 
+    def roll_back(self, thread_id: str) -> None:
+        """Its last turn is taken back."""
+        self._server.roll_back(thread_id)
+
     def ask(self, method: str, thread_id: str, **params: Any) -> None:
         """Anything else that can be asked about a thread."""
         self._server.request(method, threadId=thread_id, **params)

@@ -77,7 +77,7 @@ class User:
             wait_for_another_second()
             served.ask("thread/revert", main, beforeTurnId=last)
         else:
-            served.ask("thread/rollback", main, numTurns=1)
+            served.roll_back(main)
         served.turn(main, "other words")
 
     def start(self, role: str, **params: Any) -> str:

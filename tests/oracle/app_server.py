@@ -18,6 +18,8 @@ Message = dict[str, Any]
 NOWHERE = "http://127.0.0.1:9"
 """A proxy that does not exist: what is not on the loopback cannot be reached."""
 
+_PAUSE_SECONDS = 0.05
+
 
 class CodexFailedError(Exception):
     """A Codex process answered with an error, died, or was too slow."""
@@ -110,6 +112,22 @@ class AppServer:
         turn_id = str(answer["turn"]["id"])
         self._take(f"end of turn {turn_id}", lambda message: _ends(message, turn_id))
         return turn_id
+
+    def roll_back(self, thread_id: str) -> None:
+        """Take the last turn back.
+
+        Codex tells that a turn has ended a moment before it takes it for over itself.
+        """
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                self.request("thread/rollback", threadId=thread_id, numTurns=1)
+            except CodexFailedError as error:
+                if "a turn is in progress" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+            else:
+                return
 
     def compact(self, thread_id: str) -> None:
         """Have a thread's context summarised, and wait until that is done."""

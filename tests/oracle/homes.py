@@ -101,7 +101,7 @@ def _converse_with_app_server(codex: CodexHome, server: AppServer, cwd: Path) ->
         wait_for_another_second()
         server.request("thread/revert", threadId=thread, beforeTurnId=last)
     elif codex.has("0.99.0"):
-        server.request("thread/rollback", threadId=thread, numTurns=1)
+        server.roll_back(thread)
     server.turn(thread, "other second words")
 
     archived = _start(server, cwd)

@@ -3,10 +3,11 @@
 import os
 import resource
 import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ import pytest
 from rolloutd.events.directories import DirectoryWatches
 from rolloutd.events.trees import TreeWatches
 from rolloutd.events.watches import FileEvent, Watches
+from rolloutd.stamp import stamp_of
 from tests.daemon.mounts import mounted
+from tests.running import wait_until
 
 NAME = "rollout-2026-01-02T03-04-05-00000000-0000-4000-8000-000000000001.jsonl"
 BOUND_SECONDS = 10.0
@@ -219,3 +222,46 @@ def test_a_file_system_that_is_taken_away_is_told(home: Path) -> None:
     with closing(watches):
         assert FileEvent("deleted", str(month)) in watches.wait(BOUND_SECONDS)
         assert watches.are_outdated()
+
+
+def test_a_directory_that_cannot_be_looked_at_costs_the_others_nothing(
+    home: Path, tmp_path: Path
+) -> None:
+    year = home / "sessions" / "2026"
+    months = [year / f"{number:02}" for number in range(1, 9)]
+    for month in months:
+        month.mkdir(exist_ok=True)
+    with dead_mount(tmp_path, months[3]), closing(DirectoryWatches(home)) as watches:
+        assert not watches.are_outdated()
+        others = [month for month in months if month != months[3]]
+        for month in others:
+            (month / NAME).touch()
+        assert {path for _, path in told(watches)} == {str(month / NAME) for month in others}
+        assert watches.renew() == []
+
+
+@contextmanager
+def dead_mount(source: Path, target: Path) -> Iterator[None]:
+    """A file system whose process has died: whoever looks at it gets an error."""
+    if shutil.which("bindfs") is None or not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.skip("no bindfs, or nothing may be mounted here")
+    with subprocess.Popen(["bindfs", "-f", source, target]) as process:
+        wait_until(target.is_mount, "it is mounted")
+        process.kill()
+    try:
+        wait_until(lambda: stamp_of(target) is None, "what was known of it is forgotten")
+        yield
+    finally:
+        subprocess.run(["fusermount", "-u", "-z", target], check=True)
+
+
+def test_what_is_watched_from_now_on_only_is_to_be_looked_at(
+    home: Path, watches: DirectoryWatches
+) -> None:
+    """As what was mounted, of which no event tells."""
+    month = home / "sessions" / "2026" / "01"
+    with mounted(month, "-t", "tmpfs", "small"):
+        assert watches.wait(QUIET_SECONDS) == []
+        assert watches.are_outdated()
+        assert watches.renew() == [FileEvent("added", str(month))]
+        assert watches.renew() == []

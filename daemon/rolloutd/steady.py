@@ -141,9 +141,9 @@ class Steady:
         hints = self._mailbox.take(min(timeout, _TURN_SECONDS), _FILES_AT_ONCE)
         if self._mailbox.stopping:
             raise Stopped
+        self._database.refuse_other_file()
         if not hints and self._is_quiet():
             return
-        self._database.refuse_other_file()
         self._wants_reconcile |= self._strangers.call_for_a_look(self._took, self._reconciled)
         self._drifts.hear(hints)
         if not self._mailbox.waiting():

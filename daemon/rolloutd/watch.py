@@ -133,10 +133,11 @@ class Watcher:
             if events:
                 upkeep.heed(self._post(events), events)
             if upkeep.seconds_left() <= 0 and upkeep.is_needed():
-                watches.renew()
                 # What came into new directories before they were watched.
+                self._mailbox.post(tidy(os.fspath(self._home), watches.renew()))
                 self._mailbox.post(upkeep.renewed())
-            # A root made anew may have the inode of the one that is gone.
+            # A root made anew may have the inode of the one that is gone; and where events were
+            # lost, any directory.
             if any(event.kind != "modified" and event.path in ends for event in events):
                 return
             if time.monotonic() - looked >= _LOOK_SECONDS:
@@ -149,8 +150,6 @@ class Watcher:
     def _post(self, events: Sequence[FileEvent]) -> Hints:
         hints = tidy(os.fspath(self._home), events)
         self.last_event = time.time()
-        if any(event.kind == "lost" for event in events):
-            self._meter.lost_events()
         if hints.names:
             self._names = stamp_of(self._index)
         self._mailbox.post(hints)
@@ -189,9 +188,12 @@ class Watcher:
         return self._wanted == "native" or all(has_events(path) for path in paths)
 
     def _there(self) -> dict[str, Stamp]:
-        """Which roots are there; a root that was replaced is another one."""
+        """Which roots are there; one that was replaced, closed to us or opened, is another one."""
         found = {name: stamp_of(path) for name, path in self._roots.items()}
-        return {name: stamp and stamp[:2] for name, stamp in found.items()}
+        return {
+            name: stamp and (*stamp[:2], os.access(self._roots[name], os.R_OK))
+            for name, stamp in found.items()
+        }
 
 
 def _told(error: OSError) -> str:

@@ -20,6 +20,7 @@ from tests.state.test_database import without_privileges
 pytestmark = pytest.mark.alone
 
 # So long, and longer, users have seen other programs hold the lock.
+SETTLED_SECONDS = 15  # for its looks to be short ones
 LONG_SECONDS = 20.0
 QUICK: dict[str, Any] = {"ROLLOUTD_RECONCILE_SECONDS": "1"}
 
@@ -74,6 +75,19 @@ def test_it_is_deleted(place: Place) -> None:
         done = place.run("run")
         assert done.code == 75, done
         assert f"process {daemon.process.pid}" in done.stderr
+        daemon.stop()
+    assert dump(place.database) == place.fresh()
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm"])
+def test_a_part_of_it_is_deleted_while_nothing_happens(place: Place, ending: str) -> None:
+    with living(place, ROLLOUTD_RECONCILE_SECONDS="3600") as daemon:
+        wait_until_true(place)
+        time.sleep(SETTLED_SECONDS)
+        place.database.with_name(place.database.name + ending).unlink()
+        wait_until(lambda: daemon.says("its log was deleted") == 1, "it is seen", 10)
+        change_the_home(place)
+        wait_until_true(place)
         daemon.stop()
     assert dump(place.database) == place.fresh()
 

@@ -59,6 +59,7 @@ class DirectoryWatches:
         # A directory that is mounted twice has one watch.
         self._paths: dict[int, list[str]] = {}
         self._files: dict[str, _File] = {}
+        self._refused: set[_Place] = set()
         self._told = time.monotonic() - _APART_SECONDS
         self._inotify = Inotify()
         try:
@@ -89,13 +90,15 @@ class DirectoryWatches:
         return any(
             self._files.get(place.path) != place.file and os.access(place.path, os.R_OK)
             for place in self._places()
+            if place not in self._refused
         )
 
-    def renew(self) -> None:
+    def renew(self) -> list[FileEvent]:
         """See `Watches`."""
         began = time.monotonic()
         paths: defaultdict[int, list[str]] = defaultdict(list)
-        files = {}
+        files: dict[str, _File] = {}
+        self._refused.clear()
         for place in self._places():
             try:
                 # Of one that is there already, this returns the number.
@@ -103,13 +106,18 @@ class DirectoryWatches:
             except OSError as error:
                 if error.errno not in _NOT_TO_BE_WATCHED:
                     raise
+                # What may be read need not be allowed to be watched.
+                if error.errno == errno.EACCES and os.access(place.path, os.R_OK):
+                    self._refused.add(place)
             else:
                 paths[watch].append(place.path)
                 files[place.path] = place.file
         for watch in self._paths.keys() - paths.keys():
             self._inotify.remove(watch)
+        new = [path for path, file in files.items() if self._files.get(path) != file]
         self._paths, self._files = dict(paths), files
         self.cost = time.monotonic() - began
+        return [FileEvent("added", path) for path in new]
 
     def close(self) -> None:
         """See `Watches`."""
@@ -165,11 +173,13 @@ def _below(root: str) -> Iterator[_Place]:
         # Gone, or closed to us: a look at everything says so.
         with suppress(OSError), os.scandir(pending.pop()) as entries:
             for each in entries:
-                if each.is_dir(follow_symlinks=False) and _is_text(each.name):
-                    # Not the inode of the entry: something may be mounted there.
-                    status = each.stat(follow_symlinks=False)
-                    pending.append(each.path)
-                    yield _Place(each.path, _file(status), _BELOW)
+                # Of one that cannot be looked at, the others are to be watched all the same.
+                with suppress(OSError):
+                    if each.is_dir(follow_symlinks=False) and _is_text(each.name):
+                        # Not the inode of the entry: something may be mounted there.
+                        status = each.stat(follow_symlinks=False)
+                        pending.append(each.path)
+                        yield _Place(each.path, _file(status), _BELOW)
 
 
 def _kind(mask: int) -> Kind:

@@ -58,11 +58,14 @@ class TreeWatches:
         """See `Watches`."""
         return self._files != self._there()
 
-    def renew(self) -> None:
+    def renew(self) -> list[FileEvent]:
         """See `Watches`."""
+        known = self._files
         with closing(self._told) as before:
             self._told = self._armed()
             self._keep(before)
+        new = [path for path, file in self._files.items() if known.get(path) != file]
+        return [FileEvent("added", path) for path in new]
 
     def close(self) -> None:
         """See `Watches`."""

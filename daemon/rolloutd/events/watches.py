@@ -37,8 +37,8 @@ class Watches(Protocol):
     def are_outdated(self) -> bool:
         """Whether something is there that is not watched."""
 
-    def renew(self) -> None:
-        """Watch what is there now.
+    def renew(self) -> list[FileEvent]:
+        """Watch what is there now; returns what was not watched before, as if it were new.
 
         Raises:
             OSError: that cannot be had.

@@ -13,6 +13,9 @@ Stamp: TypeAlias = tuple[tuple[int, int, int, int] | None, ...]
 
 # The clock that file systems take their times from ticks a hundred times a second, or more often.
 _TICK_NS = 50_000_000
+# A commit is in the log, and its time, before it is synced to the disk and holds. And there are
+# file systems whose clock ticks once a second.
+_COMMIT_NS = 8_000_000_000
 
 
 def files_of(path: Path) -> tuple[str, str]:
@@ -26,16 +29,19 @@ def stamp_of(*files: str) -> Stamp:
     return tuple(map(_file_stamp, files))
 
 
-def is_settled(stamp: Stamp, now_ns: int) -> bool:
+def is_settled(stamp: Stamp, now_ns: int, age_ns: int = _TICK_NS) -> bool:
     """Whether a later commit is sure to change the stamp, which was taken `now_ns` or later.
 
     Two changes within one tick of the file system's clock may leave the same stamp.
     """
-    return all(file is None or file[3] < now_ns - _TICK_NS for file in stamp)
+    return all(file is None or file[3] < now_ns - age_ns for file in stamp)
 
 
 class Untouched:
-    """Asked whether nobody has written to files since it was asked last; at first, it says no."""
+    """Asked whether nobody has written to files since it was asked last.
+
+    It says no at first, and for some seconds after they were written to.
+    """
 
     def __init__(self, *files: str) -> None:
         self._files = files
@@ -44,7 +50,7 @@ class Untouched:
     def __call__(self) -> bool:
         """Whether nobody has."""
         now, stamp, before = time.time_ns(), stamp_of(*self._files), self._stamp
-        self._stamp = stamp if is_settled(stamp, now) else None
+        self._stamp = stamp if is_settled(stamp, now, _COMMIT_NS) else None
         return stamp == before
 
 

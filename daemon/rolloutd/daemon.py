@@ -16,6 +16,8 @@ import anyio
 import anyio.to_thread
 from prometheus_client import CollectorRegistry
 
+# Others import it when they need it. A daemon may need it when nothing can be read.
+import rolloutd.rollout.zstd_source  # noqa: F401
 from rolloutd import __version__
 from rolloutd.batches import Terms
 from rolloutd.condition import Condition

@@ -1,8 +1,10 @@
 """Errors that nobody has thought of: never passed over, never a daemon that seems to live."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from tests.daemon.living import Daemon, living, wait_until_true
 from tests.faults.processes import children_of, lives
@@ -82,3 +84,18 @@ def test_it_breaks_at_work(place: Place, module: str, name: str) -> None:
         daemon.hang_up()
         has_ended_badly(daemon)
     is_well(place)
+
+
+def test_what_it_needs_later_is_loaded_by_then(place: Place, tmp_path: Path) -> None:
+    """An upgrade, or a failing disk, may have taken it away meanwhile."""
+    library = tmp_path / "library" / "zstandard"
+    shutil.copytree(Path(zstandard.__file__).parent, library)
+    path = place.thread(500)
+    with living(place, PYTHONPATH=str(library.parent)) as daemon:
+        shutil.rmtree(library / "__pycache__", ignore_errors=True)
+        (library / "__init__.py").write_text("raise ImportError\n")
+        path.with_name(f"{path.name}.zst").write_bytes(zstandard.compress(path.read_bytes()))
+        path.unlink()
+        wait_until_true(place)
+        daemon.stop()
+    assert dump(place.database) == place.fresh()

@@ -27,6 +27,7 @@ FLOORS = (
         "rolloutd.readiness",
         "rolloutd.meter",
         "rolloutd.signals",
+        "rolloutd.streams",
         "rolloutd.stamp",
         "rolloutd.writing",
     ),
@@ -56,6 +57,7 @@ FLOORS = (
     ("rolloutd.mending", "rolloutd.monitor", "rolloutd.verify"),
     ("rolloutd.places", "rolloutd.table", "rolloutd.terminal"),
     ("rolloutd.quick_settings",),
+    ("rolloutd.early",),
     (
         "rolloutd.settings",
         "rolloutd.logs",
@@ -174,9 +176,9 @@ def test_no_import_cycles() -> None:
 def test_a_reader_process_imports_the_format_only() -> None:
     code = (
         "import sys\n"
-        "from rolloutd.rollout.worker import main\n"
-        "heavy, sys.argv[1:] = set(sys.argv[1:]), ['/', '1']\n"
-        "main()\n"
+        "from rolloutd.rollout.worker import import_serving\n"
+        "import_serving()()\n"
+        "heavy = set(sys.argv[1:])\n"
         "there = sorted({name.split('.')[0] for name in sys.modules} & heavy)\n"
         "print(there, 'rolloutd.rollout.reading' in sys.modules, file=sys.stderr)\n"
     )

@@ -1,12 +1,9 @@
 """The entry point: all commands on one command line, and where errors become exit codes."""
 
 import gc
-import os
 import sys
 from importlib import import_module
-from io import TextIOWrapper
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer.core import TyperCommand
@@ -16,6 +13,9 @@ from rolloutd.commands.output import PIPE_CLOSED, fail, print_lines, told
 from rolloutd.commands.quick import Commands, QuickCommand
 from rolloutd.errors import RolloutdError
 from rolloutd.signals import interrupt_again
+
+if TYPE_CHECKING:
+    from rolloutd.rollout.pool import ReaderPool
 
 _HELP = frozenset({"-h", "--help"})
 # What is printed by others than `print_lines`.
@@ -32,7 +32,7 @@ _COMMANDS = {
     "verify": ("verify", "verify", QuickCommand),
 }
 _SERVICE = "service"
-_LAST_STREAM = 2
+_GARBAGE = 50_000
 # What a shell tells of a program that Ctrl-C has ended.
 _INTERRUPTED = 130
 
@@ -81,16 +81,19 @@ def application(asked: str | None = None) -> typer.Typer:
     return app
 
 
-def main() -> NoReturn:
-    """Run a command; the exit codes are those of `rolloutd.errors`."""
-    _prepare_streams()
-    # Imports make much that stays and no garbage: looking for some takes a tenth of their time.
-    gc.freeze()
-    gc.set_threshold(50_000)
+def main(pool: "ReaderPool | None" = None) -> NoReturn:
+    """Run a command; the exit codes are those of `rolloutd.errors`.
+
+    `pool` are readers that are there already, see `early`.
+    """
     try:
         command_line = application(next(iter(sys.argv[1:]), None))
+        # What a command imports is little beside this.
+        gc.freeze()
+        gc.set_threshold(_GARBAGE)
+        gc.enable()
         interrupt_again()
-        command_line(prog_name="rolloutd")
+        command_line(prog_name="rolloutd", obj=pool)
     except RolloutdError as error:
         fail(str(error), error.exit_code)
     except OSError:
@@ -109,18 +112,3 @@ def main() -> NoReturn:
         # Nor is there any in what a command has imported, when the interpreter looks once more.
         gc.freeze()
     sys.exit(0)
-
-
-def _prepare_streams() -> None:
-    # The next files that are opened get the places of streams that are closed: what is written to
-    # one of those must not end in a file of ours.
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:
-        pass
-    os.close(descriptor)
-    # Python has None for those.
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
-    # Titles may be in any script, and a terminal of one only.
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")

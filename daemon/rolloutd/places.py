@@ -138,11 +138,12 @@ def user_folder() -> str | None:
 
 def codex_provider(home: Path) -> str:
     """The provider that Codex itself would use."""
-    import tomllib
-
     # Codex's file is not ours to judge: what cannot be read or understood says nothing.
     try:
-        config = tomllib.loads((home / "config.toml").read_text())
+        text = (home / "config.toml").read_text()
+        import tomllib
+
+        config = tomllib.loads(text)
     except (OSError, ValueError):
         return DEFAULT_PROVIDER
     provider = config.get("model_provider")

@@ -3,21 +3,18 @@
 import gc
 import logging
 import signal
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TypeAlias
 
+from rolloutd.early import begin
 from rolloutd.errors import DatabaseUnavailable, WorkHeld
-from rolloutd.rollout.discovery import first_found
-from rolloutd.rollout.messages import Job
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.state.file import identity_of, set_aside
 
 if TYPE_CHECKING:
-    import subprocess
-
     from rolloutd.backfill import Report
     from rolloutd.batches import Observer, Terms
     from rolloutd.mending import Mended
@@ -63,11 +60,11 @@ class StopRequest:
 
 
 def run_backfill(
-    settings: WorkSettings, *, rebuild: bool, readers: "Iterable[subprocess.Popen[bytes]]" = ()
+    settings: WorkSettings, *, rebuild: bool, early: ReaderPool | None = None
 ) -> "Report":
     """The one-shot pass, or a reconcile where it is complete; see `Backfill.run`.
 
-    `readers` are reader processes that have been started already. A corrupt database is moved
+    `early` are readers of this home that may be at work already. A corrupt database is moved
     aside, and built anew.
 
     Raises:
@@ -77,13 +74,11 @@ def run_backfill(
     with ExitStack() as stack:
         stop = StopRequest()
         stack.enter_context(stop.on_signals())
-        pool = stack.enter_context(ReaderPool(str(settings.codex_home), started=readers))
-        # The readers start while we import the database's half of the program.
-        pool.start()
-        if identity_of(settings.database) is None:
-            # All is to be read, so the readers need not wait for us with the first files.
-            with suppress(OSError):
-                pool.begin(Job(each.path, each.size) for each in first_found(settings.codex_home))
+        home = str(settings.codex_home)
+        pool = stack.enter_context(early if early and early.home == home else ReaderPool(home))
+        # The readers work while we import the database's half of the program.
+        begin(pool, settings.database)
+        gc.disable()  # as while the other half was imported
         from rolloutd.progress import progress_bar
         from rolloutd.state.faults import CorruptDatabase
 
@@ -115,6 +110,7 @@ def _backfill_once(
     # All is imported, and stays; from here on there is garbage, which takes room until it is found.
     gc.freeze()
     gc.set_threshold(_GARBAGE)
+    gc.enable()
     with StateDatabase.open_writer(settings.database) as database:
         backfill = Backfill(
             database,

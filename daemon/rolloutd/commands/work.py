@@ -21,6 +21,7 @@ from rolloutd.errors import RolloutdError
 
 
 def backfill(  # noqa: PLR0913
+    context: typer.Context,
     *,
     rebuild: Annotated[
         bool,
@@ -53,14 +54,9 @@ def backfill(  # noqa: PLR0913
         log_level=log_level,
         log_format=log_format,
     )
-    from rolloutd.rollout.processes import reader_count, start_reader
-
-    # What reads starts while the rest is imported.
-    home = str(settings.codex_home)
-    readers = [start_reader(home) for _ in range(reader_count())]
     from rolloutd.supervisor import run_backfill
 
-    result = run_backfill(settings, rebuild=rebuild, readers=readers)
+    result = run_backfill(settings, rebuild=rebuild, early=context.obj)
     from rolloutd import report
 
     if as_json:

@@ -98,7 +98,8 @@ class _Bare(Struct):
 Text: TypeAlias = bytes | memoryview
 _Decode: TypeAlias = Callable[[Text], "_Line[Item]"]
 
-_PORTION_BYTES = 1024 * 1024
+# Where a few characters are not ASCII, most pieces of this size have none.
+_PIECE_BYTES = 2048
 
 _probe = Decoder(_Probe).decode
 _outlines = Decoder(Outline).decode_lines
@@ -240,13 +241,10 @@ def refuse_invalid_utf8(line: Text) -> None:
         return
     start, size = 0, len(line)
     try:
-        if size <= _PORTION_BYTES:
-            str(line, "utf-8")
-            return
-        # In portions, since a text may take four times the room of its bytes.
         while start < size:
-            end = start + _PORTION_BYTES
-            start += utf_8_decode(line[start:end], "strict", end >= size)[1]
+            end = start + _PIECE_BYTES
+            piece = bytes(line[start:end])
+            start = end if piece.isascii() else start + utf_8_decode(piece, None, end >= size)[1]
     except UnicodeDecodeError as error:
         raise InvalidLine(LineError.UTF8) from error
 

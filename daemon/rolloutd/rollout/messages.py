@@ -12,6 +12,13 @@ from rolloutd.rollout.parts import Part, PartReading
 _LENGTH_BYTES = 4
 
 
+class Assignment(Struct, frozen=True):
+    """The first that a reader is told: whose rollouts it reads, and how long a line may be."""
+
+    home: str
+    line_limit: int
+
+
 class Job(Struct, frozen=True):
     """Read this rollout of about `size` bytes; go on from `known` if it still fits.
 
@@ -52,11 +59,12 @@ class Told(Struct, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
+decode_assignment = msgspec.msgpack.Decoder(Assignment).decode
 decode_job = msgspec.msgpack.Decoder(Job).decode
 decode_told = msgspec.msgpack.Decoder(Told).decode
 
 
-def framed(message: Job | Told) -> bytes:
+def framed(message: Assignment | Job | Told) -> bytes:
     """The bytes to write for one message."""
     body = _encode(message)
     return len(body).to_bytes(_LENGTH_BYTES) + body

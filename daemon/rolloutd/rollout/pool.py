@@ -6,7 +6,6 @@ are done in, with a bounded number of them waiting.
 """
 
 import select
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
@@ -17,10 +16,10 @@ from rolloutd.errors import RolloutdError
 from rolloutd.records import Reading
 from rolloutd.rollout.joining import Joining, parts_of
 from rolloutd.rollout.lines import LINE_LIMIT_BYTES
-from rolloutd.rollout.messages import Job, Told
+from rolloutd.rollout.messages import Assignment, Job, Told
 from rolloutd.rollout.names import encoding_of, is_archived
 from rolloutd.rollout.parts import Part
-from rolloutd.rollout.processes import reader_count, start_reader
+from rolloutd.rollout.processes import ReaderProcess, SpawnedReader, reader_count
 from rolloutd.rollout.reader import Reader
 
 # Results that wait for those before them: so many, and so many bytes of them.
@@ -47,12 +46,12 @@ class ReaderPool:
         count: int | None = None,
         *,
         line_limit: int = LINE_LIMIT_BYTES,
-        started: Iterable["subprocess.Popen[bytes]"] = (),
+        started: Iterable[ReaderProcess] = (),
     ) -> None:
         self.home = home
         self._count = reader_count() if count is None else count
-        self._line_limit = line_limit
-        self._readers = [Reader(process) for process in started]
+        self._assignment = Assignment(home, line_limit)
+        self._readers = [Reader(process, self._assignment) for process in started]
         self._begun: list[Job] = []
         self._cut: list[tuple[int, Job]] = []  # what was not taken of the last of them
         self._stillborn = 0  # readers in a row that ended before they said anything
@@ -67,7 +66,7 @@ class ReaderPool:
             self._readers.append(self._started())
 
     def _started(self) -> Reader:
-        return Reader(start_reader(self.home, self._line_limit))
+        return Reader(SpawnedReader(), self._assignment)
 
     def __exit__(
         self,

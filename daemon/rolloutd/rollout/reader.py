@@ -2,12 +2,20 @@
 
 import fcntl
 import os
-import subprocess
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 
-from rolloutd.rollout.messages import Frames, Job, Told, decode_told, framed, read_some
+from rolloutd.rollout.messages import (
+    Assignment,
+    Frames,
+    Job,
+    Told,
+    decode_told,
+    framed,
+    read_some,
+)
+from rolloutd.rollout.processes import ReaderProcess
 
 # A reader has jobs at hand for as long as its parent may be busy with writing a batch, or with a
 # checkpoint, and room in the pipe for their results; but few wait behind a large one while another
@@ -19,18 +27,15 @@ _AHEAD_BYTES = 256 * 1024 * 1024
 # What a job takes beside its bytes, in bytes that take as long.
 _JOB_BYTES = 64 * 1024
 _PIPE_BYTES = 1024 * 1024
-_ENDING_SECONDS = 2.0
 
 
 class Reader:
     """A reader process, and the jobs that it was given and has not answered."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: ReaderProcess, assignment: Assignment) -> None:
         self._process = process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self.input = process.stdin.fileno()
-        self.output = process.stdout.fileno()
+        self.input = process.input
+        self.output = process.output
         os.set_blocking(self.input, False)
         if hasattr(fcntl, "F_SETPIPE_SZ"):
             with suppress(PermissionError):  # over what a user may have in pipes: then less
@@ -39,7 +44,7 @@ class Reader:
         self.greeted = False
         self.jobs: deque[tuple[int, Job]] = deque()
         self._queued_bytes = 0
-        self._unsent = bytearray()
+        self._unsent = bytearray(framed(assignment))
         self._frames = Frames()
 
     @property
@@ -93,14 +98,8 @@ class Reader:
 
     def ended(self) -> int:
         """The exit code of one whose output has ended."""
-        try:
-            return self._process.wait(_ENDING_SECONDS)
-        except subprocess.TimeoutExpired:
-            return self.end()
+        return self._process.ended()
 
     def end(self) -> int:
         """Kill it, if it still lives, and wait for it; returns its exit code."""
-        self._process.kill()
-        with self._process:
-            pass
-        return self._process.returncode
+        return self._process.end()

@@ -3,19 +3,27 @@
 import gc
 import os
 import signal
-import sys
 from contextlib import suppress
 
 from rolloutd.rollout.lines import BUFFER_BYTES
-from rolloutd.rollout.messages import Frames, Job, Told, decode_job, framed, read_some
+from rolloutd.rollout.messages import (
+    Assignment,
+    Frames,
+    Job,
+    Told,
+    decode_assignment,
+    decode_job,
+    framed,
+    read_some,
+)
 from rolloutd.rollout.parts import read_part
 from rolloutd.rollout.reading import read_rollout
 
 _NICENESS = 5
 
 
-def main() -> None:
-    """Serve until standard input ends; arguments: the home, and the limit of a line in bytes."""
+def serve() -> None:
+    """Serve until standard input ends; what comes first is the assignment, and then jobs."""
     # A terminal's Ctrl-C, or a service manager, signals the whole group; only the parent decides
     # when we end.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -26,7 +34,7 @@ def main() -> None:
     # comes first. Under systemd we may not say so.
     with suppress(PermissionError):
         os.nice(_NICENESS)
-    home, line_limit = sys.argv[1], int(sys.argv[2])
+    assignment: Assignment | None = None
     frames = Frames()
     buffer = bytearray(BUFFER_BYTES)
     # A broken pipe says that the parent is gone: there is nobody left to read for.
@@ -34,10 +42,14 @@ def main() -> None:
         _tell(Told(hello=True))
         while data := read_some(0):
             for message in frames.feed(data):
-                _tell(_serve(home, line_limit, decode_job(message), buffer))
+                if assignment is None:
+                    assignment = decode_assignment(message)
+                else:
+                    _tell(_done(decode_job(message), assignment, buffer))
 
 
-def _serve(home: str, line_limit: int, job: Job, buffer: bytearray) -> Told:
+def _done(job: Job, assignment: Assignment, buffer: bytearray) -> Told:
+    home, line_limit = assignment.home, assignment.line_limit
     if job.part is not None:
         part = read_part(home, job.path, job.part, line_limit=line_limit, buffer=buffer)
         return Told(taken=part.read if part else 0, unjoinable=part is None, part=part)

@@ -1,20 +1,26 @@
-"""A reader process: `python -m rolloutd.rollout.worker HOME LINE_LIMIT`.
+"""A reader process: `python -m rolloutd.rollout.worker`.
 
 It imports the format only, so that it starts in some hundredths of a second and stays small.
 """
 
 import sys
+from collections.abc import Callable
 
 
-def main() -> None:
-    """Do what `serving` says."""
+def import_serving() -> Callable[[], None]:
+    """Import what a reader needs; returns what it does, see `serving.serve`."""
     # msgspec does without this one, with which comes half of Python's compiler: a quarter of the
     # start, and a tenth of the memory.
+    there = sys.modules.pop("typing_extensions", None)
     sys.modules["typing_extensions"] = None  # type: ignore[assignment]
-    from rolloutd.rollout.serving import main as serve
-
-    serve()
+    try:
+        from rolloutd.rollout.serving import serve
+    finally:
+        del sys.modules["typing_extensions"]
+        if there is not None:
+            sys.modules["typing_extensions"] = there
+    return serve
 
 
 if __name__ == "__main__":
-    main()
+    import_serving()()

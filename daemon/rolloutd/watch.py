@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 Mode: TypeAlias = Literal["native", "poll"]
 Wanted: TypeAlias = Literal["auto", "native", "poll"]
+# Of each root that is there its device and inode, and whether it is open to us.
+_Roots: TypeAlias = dict[str, tuple[int, int, bool] | None]
 
 _POLL_SECONDS = 2.0
 # What no event tells, as that something was mounted over a root, is looked for this often.
@@ -124,7 +126,7 @@ class Watcher:
             self._begin("native")
             self._follow(watches, roots)
 
-    def _follow(self, watches: Watches, roots: dict[str, Stamp]) -> None:
+    def _follow(self, watches: Watches, roots: _Roots) -> None:
         ends = {os.fspath(path) for path in (self._home, *self._roots.values())}
         upkeep = Upkeep(watches, self._home)
         looked = time.monotonic()
@@ -155,7 +157,7 @@ class Watcher:
         self._mailbox.post(hints)
         return hints
 
-    def _poll(self, roots: dict[str, Stamp], seconds: float = inf) -> None:
+    def _poll(self, roots: _Roots, seconds: float = inf) -> None:
         """Ask for a look at everything, over and over.
 
         Returns when the roots are others, after so many seconds, or to stop.
@@ -181,17 +183,17 @@ class Watcher:
         self._mailbox.post(Hints(names=True))
         return True
 
-    def _is_native(self, roots: dict[str, Stamp]) -> bool:
+    def _is_native(self, roots: _Roots) -> bool:
         paths = [self._roots[name] for name, stamp in roots.items() if stamp is not None]
         if not paths or self._wanted == "poll":
             return False
         return self._wanted == "native" or all(has_events(path) for path in paths)
 
-    def _there(self) -> dict[str, Stamp]:
+    def _there(self) -> _Roots:
         """Which roots are there; one that was replaced, closed to us or opened, is another one."""
         found = {name: stamp_of(path) for name, path in self._roots.items()}
         return {
-            name: stamp and (*stamp[:2], os.access(self._roots[name], os.R_OK))
+            name: stamp and (stamp.device, stamp.inode, os.access(self._roots[name], os.R_OK))
             for name, stamp in found.items()
         }
 

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from rolloutd.metrics.content import ContentCollector, by_model
-from rolloutd.state.stamp import Stamp, files_of, is_settled, stamp_of
+from rolloutd.state.stamp import Stamps, files_of, is_settled, stamps_of
 from tests.metrics.samples import Samples, called_for, content_of, samples_of, series
 from tests.oracle.cases_build import meta, tokens, turn, user
 from tests.running import Place, change, wait_until, watermark
@@ -299,11 +299,12 @@ def test_models_named_like_the_rest_are_of_the_rest() -> None:
     }
 
 
-def ticked(place: Place, stamp: Stamp) -> bool:
-    """Whether what changes now has a later time than what the stamp is of."""
+def ticked(place: Place, stamps: Stamps) -> bool:
+    """Whether what changes now has a later time than what the stamps are of."""
     probe = place.root / "probe"
     probe.write_bytes(b"")
-    return all(file is None or probe.stat().st_mtime_ns > file[3] for file in stamp)
+    now_ns = probe.stat().st_mtime_ns
+    return all(stamp is None or now_ns > stamp.mtime_ns for stamp in stamps)
 
 
 def test_a_stamp_changes_with_each_commit(place: Place) -> None:
@@ -312,9 +313,9 @@ def test_a_stamp_changes_with_each_commit(place: Place) -> None:
         for number in range(20):
             with other:
                 other.execute("UPDATE threads SET tokens_used = ?", [number])
-            stamp = stamp_of(*files_of(place.database))
-            assert not is_settled(stamp, time.time_ns())
-            seen.add(stamp)
-            wait_until(lambda: ticked(place, stamp), "the file system's clock goes on", 1)  # noqa: B023
+            stamps = stamps_of(*files_of(place.database))
+            assert not is_settled(stamps, time.time_ns())
+            seen.add(stamps)
+            wait_until(lambda: ticked(place, stamps), "the file system's clock goes on", 1)  # noqa: B023
     assert len(seen) == 20
-    assert is_settled(stamp_of(*files_of(place.database)), time.time_ns() + 10**9)
+    assert is_settled(stamps_of(*files_of(place.database)), time.time_ns() + 10**9)

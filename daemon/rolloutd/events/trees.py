@@ -12,7 +12,7 @@ from watchfiles import Change, watch
 from rolloutd.events.watches import FileEvent, Kind
 from rolloutd.rollout.names import ROOTS
 from rolloutd.rollout.session_index import FILE_NAME
-from rolloutd.stamp import Stamp, stamp_of
+from rolloutd.stamp import stamp_of
 
 # Events of one burst are gathered: until there are none for a step, or for this long. The watcher
 # wakes once a step even when there is nothing: a shorter one would cost more than it gains.
@@ -38,7 +38,7 @@ class TreeWatches:
         self.cost = 0.0
         self._home = home
         self._stop = threading.Event()
-        self._files: dict[str, Stamp] = {}
+        self._files: dict[str, tuple[int, int]] = {}
         self._kept: list[FileEvent] = []
         self._told = self._armed()
 
@@ -109,8 +109,10 @@ class TreeWatches:
         self.cost = time.monotonic() - began
         return told
 
-    def _there(self) -> dict[str, Stamp]:
+    def _there(self) -> dict[str, tuple[int, int]]:
         """The roots and the session index, each with its device and inode."""
         paths = (self._home / name for name in (FILE_NAME, *ROOTS))
         stamps = ((path, stamp_of(path)) for path in paths)
-        return {str(path): stamp[:2] for path, stamp in stamps if stamp is not None}
+        return {
+            str(path): (stamp.device, stamp.inode) for path, stamp in stamps if stamp is not None
+        }

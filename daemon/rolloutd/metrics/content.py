@@ -14,7 +14,7 @@ from rolloutd.sources import LABELS
 from rolloutd.state.content import Content, read_content
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import BackfillState, read_state
-from rolloutd.state.stamp import Stamp, files_of, is_settled, stamp_of
+from rolloutd.state.stamp import Stamps, files_of, is_settled, stamps_of
 
 _STATES = ("pending", "running", "complete")
 _ENCODINGS = ("plain", "zstd")
@@ -89,7 +89,7 @@ class ContentCollector:
         self._stopping = stopping
         self._backfill: BackfillState | None = None
         self._content = Content()
-        self._stamp: Stamp | None = None
+        self._stamps: Stamps | None = None
         self._counted: Any = None
         self._next_look = 0.0
         self._next_count = 0.0
@@ -103,24 +103,24 @@ class ContentCollector:
     def _look(self) -> None:
         if self._clock() < self._next_look:
             return
-        now, stamp = time.time_ns(), stamp_of(*files_of(self._database))
+        now, stamps = time.time_ns(), stamps_of(*files_of(self._database))
         written = self._written()
         # That there is none yet is no error.
-        if stamp == self._stamp or (self._backfill is None and stamp[0] is None):
+        if stamps == self._stamps or (self._backfill is None and stamps[0] is None):
             return
         # Of two looks the second is the next one's business, whatever comes of this one.
         self._next_look = self._clock() + _LEAST_SECONDS
         try:
-            is_all = self._read(stamp, written)
+            is_all = self._read(stamps, written)
         except DatabaseUnavailable:
             self._failed()
         else:
-            self._stamp = stamp if is_all and is_settled(stamp, now) else None
+            self._stamps = stamps if is_all and is_settled(stamps, now) else None
 
-    def _read(self, stamp: Stamp, written: object) -> bool:
+    def _read(self, stamps: Stamps, written: object) -> bool:
         """Read what may have changed; false if the counting is put off."""
-        file = stamp[0] and stamp[0][:2]
-        state = stamp if written is None else (file, written)
+        file = stamps[0] and stamps[0][:2]
+        state = stamps if written is None else (file, written)
         with (
             StateDatabase.open_reader(self._database) as database,
             database.reading() as connection,

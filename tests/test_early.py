@@ -21,7 +21,7 @@ FILES = 300
 ASKED = """
 import os, signal, sys
 from pathlib import Path
-from rolloutd.early import early_pool
+from rolloutd.early import begin_early
 from rolloutd.rollout.discovery import discover
 from rolloutd.rollout.messages import Job
 
@@ -30,7 +30,8 @@ def children():
     return {int(pid) for pid in text.split()}
 
 before = set(os.listdir("/proc/self/fd"))
-pool = early_pool(sys.argv[1:])
+early = begin_early(sys.argv[1:])
+pool = early and early.pool
 """
 READ = """
 first = children()

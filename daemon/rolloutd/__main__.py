@@ -3,7 +3,7 @@
 import gc
 import sys
 
-from rolloutd.early import early_pool
+from rolloutd.early import begin_early
 from rolloutd.signals import end_at_once, end_well_at_once
 from rolloutd.streams import prepare_streams
 
@@ -18,14 +18,16 @@ def main() -> None:
     else:
         end_at_once()
     prepare_streams()
-    pool = early_pool(sys.argv[1:])
-    try:
+    early = begin_early(sys.argv[1:])
+    if early is None:
         from rolloutd.cli import main as command_line
 
-        command_line(pool)
-    finally:
-        if pool is not None:
-            pool.end()
+        command_line()
+    else:
+        from rolloutd.commands.once import backfill_early
+
+        with early.pool:
+            backfill_early(early)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,16 @@
 import gc
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from typer.core import TyperCommand
 
 from rolloutd import __version__
-from rolloutd.commands.output import PIPE_CLOSED, fail, print_lines, told
+from rolloutd.commands.ending import exit_codes
+from rolloutd.commands.output import print_lines
 from rolloutd.commands.quick import Commands, QuickCommand
-from rolloutd.errors import RolloutdError
 from rolloutd.signals import interrupt_again
-
-if TYPE_CHECKING:
-    from rolloutd.rollout.pool import ReaderPool
 
 _HELP = frozenset({"-h", "--help"})
 # What is printed by others than `print_lines`.
@@ -33,8 +30,6 @@ _COMMANDS = {
 }
 _SERVICE = "service"
 _GARBAGE = 50_000
-# What a shell tells of a program that Ctrl-C has ended.
-_INTERRUPTED = 130
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001
@@ -81,34 +76,14 @@ def application(asked: str | None = None) -> typer.Typer:
     return app
 
 
-def main(pool: "ReaderPool | None" = None) -> NoReturn:
-    """Run a command; the exit codes are those of `rolloutd.errors`.
-
-    `pool` are readers that are there already, see `early`.
-    """
-    try:
+def main() -> NoReturn:
+    """Run a command; the exit codes are those of `rolloutd.errors`."""
+    with exit_codes(prints=len(sys.argv) < 2 or not _PRINTING.isdisjoint(sys.argv)):
         command_line = application(next(iter(sys.argv[1:]), None))
         # What a command imports is little beside this.
         gc.freeze()
         gc.set_threshold(_GARBAGE)
         gc.enable()
         interrupt_again()
-        command_line(prog_name="rolloutd", obj=pool)
-    except RolloutdError as error:
-        fail(str(error), error.exit_code)
-    except OSError:
-        if len(sys.argv) > 1 and not _PRINTING.intersection(sys.argv):
-            raise
-        with told():
-            raise
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
-    except SystemExit as exiting:
-        # Typer and rich call it a failure.
-        if isinstance(exiting.__context__, BrokenPipeError):
-            sys.exit(PIPE_CLOSED)
-        raise
-    finally:
-        # Nor is there any in what a command has imported, when the interpreter looks once more.
-        gc.freeze()
+        command_line(prog_name="rolloutd")
     sys.exit(0)

@@ -1,14 +1,14 @@
-"""A backfill's first moments: readers that are at work while the rest of it is imported.
+"""A backfill's first moments: its readers are at work while the rest of it is imported.
 
 What they need takes a fifth of the time to import. So they are copies of this process from when
-it had that much, and where all is to be read they do not wait for the command line to be
-understood.
+it had that much. And where all is to be read, they begin before anything else is looked at: if
+there are no options but flags, there is nothing to understand.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rolloutd.errors import ConfigurationError
 
@@ -16,16 +16,25 @@ if TYPE_CHECKING:
     from rolloutd.quick_settings import QuickSettings
     from rolloutd.rollout.pool import ReaderPool
 
-# With others, only the command line knows where the rollouts lie.
-_FLAGS = frozenset({"--json", "--rebuild"})
+_REBUILD, _JSON = "--rebuild", "--json"
 
 
-def early_pool(arguments: Sequence[str]) -> "ReaderPool | None":
-    """Readers for the backfill that these arguments ask for; None if they ask for another thing.
+class Early(NamedTuple):
+    """A backfill that is asked for, with readers that may be at work already."""
+
+    settings: "QuickSettings"
+    rebuild: bool
+    as_json: bool
+    pool: "ReaderPool"
+
+
+def begin_early(arguments: Sequence[str]) -> Early | None:
+    """Begin the backfill that these arguments ask for; None if the command line is to tell.
 
     To be called before this process has another thread, or any file open.
     """
-    if arguments[:1] != ["backfill"] or not _FLAGS.issuperset(arguments[1:]):
+    flags = set(arguments[1:])
+    if arguments[:1] != ["backfill"] or not flags <= {_REBUILD, _JSON}:
         return None
     from rolloutd.rollout.processes import fork_readers
 
@@ -39,7 +48,7 @@ def early_pool(arguments: Sequence[str]) -> "ReaderPool | None":
 
     pool = ReaderPool(str(settings.codex_home), started=readers)
     begin(pool, settings.database)
-    return pool
+    return Early(settings, _REBUILD in flags, _JSON in flags, pool)
 
 
 def _settings() -> "QuickSettings | None":

@@ -74,8 +74,7 @@ def run_backfill(
     with ExitStack() as stack:
         stop = StopRequest()
         stack.enter_context(stop.on_signals())
-        home = str(settings.codex_home)
-        pool = stack.enter_context(early if early and early.home == home else ReaderPool(home))
+        pool = stack.enter_context(early or ReaderPool(str(settings.codex_home)))
         # The readers work while we import the database's half of the program.
         begin(pool, settings.database)
         gc.disable()  # as while the other half was imported

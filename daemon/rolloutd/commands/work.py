@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from rolloutd.commands.once import backfill_once
 from rolloutd.commands.options import (
     BatchSize,
     CodexHome,
@@ -16,12 +17,11 @@ from rolloutd.commands.options import (
     read_quickly,
     read_settings,
 )
-from rolloutd.commands.output import leave, leave_saying, print_document, print_lines
+from rolloutd.commands.output import leave, leave_saying
 from rolloutd.errors import RolloutdError
 
 
 def backfill(  # noqa: PLR0913
-    context: typer.Context,
     *,
     rebuild: Annotated[
         bool,
@@ -54,16 +54,7 @@ def backfill(  # noqa: PLR0913
         log_level=log_level,
         log_format=log_format,
     )
-    from rolloutd.supervisor import run_backfill
-
-    result = run_backfill(settings, rebuild=rebuild, early=context.obj)
-    from rolloutd import report
-
-    if as_json:
-        print_document(report.backfill_document(result))
-    else:
-        print_lines(report.backfill_lines(result))
-    leave()
+    backfill_once(settings, rebuild=rebuild, as_json=as_json)
 
 
 def run(  # noqa: PLR0913

@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from rolloutd.rollout.opaque import OPAQUE_BYTES, begins_opaque, is_opaque
+from rolloutd.rollout.opaque import (
+    END,
+    OPAQUE_BYTES,
+    START,
+    USUAL,
+    USUAL_AT,
+    begins_opaque,
+    is_opaque,
+)
 
 BUFFER_BYTES = 256 * 1024
 LINE_LIMIT_BYTES = 64 * 1024 * 1024
@@ -110,39 +118,71 @@ class LineReader:
 
     def _runs(self, buffer: bytearray, end: int) -> Iterator[Run]:
         """The runs of the lines up to `end`, which is just after the last newline."""
-        # This is gone through for every line there is, so what it needs is local.
-        find, view = buffer.find, memoryview(buffer)
-        limit = self._limit
-        large = min(OPAQUE_BYTES, limit + 1)
         start = self._first_start(buffer)
-        begin, gathered = start, _Gathered()
-        starts, size = gathered.starts, 0
         while start < end:
+            run, alone, start = self._gathered(buffer, start, end)
+            if run.starts:
+                self._given += len(run.starts)
+                yield run
+            if alone is not None:
+                self._given += 1
+                yield Run(alone, [0], plain=True, large=[0])
+
+    def _gathered(
+        self, buffer: bytearray, start: int, end: int
+    ) -> tuple[Run, memoryview | None, int]:
+        """The lines from `start` up to `end`, or fewer if they are enough for a run.
+
+        Returns them, which may be none, the line after them if that is to be given alone, and
+        where the next one begins.
+        """
+        # Every line there is comes by here: what this needs is local, and it calls little.
+        find, startswith, endswith = buffer.find, buffer.startswith, buffer.endswith
+        view, limit, ahead = memoryview(buffer), self._limit, self.ahead
+        least, stop = min(OPAQUE_BYTES, limit + 1), min(end, start + BUFFER_BYTES)
+        pieces: list[memoryview] = []
+        starts: list[int] = []
+        large: list[int] = []
+        plain, size, opaque, begin = True, 0, 0, start
+        alone = None
+        while start < stop:
             newline = find(b"\n", start, end)
             length = newline - start
-            if length >= large and (length > limit or is_opaque(buffer, start, newline)):
-                gathered.cut(view, begin, start)
-                begin = newline + 1
-                self._count(length, len(starts))
-            elif length > _LONG_BYTES or size > BUFFER_BYTES:
-                gathered.cut(view, begin, start)
-                begin = newline + 1
-                self._given += len(starts) + 1
-                yield from gathered.run()
-                yield Run(view[start:newline], [0], plain=True, large=[0])
-                gathered = _Gathered()
-                starts, size = gathered.starts, 0
-            else:
-                if length >= large:
-                    gathered.large.append(len(starts))
-                if buffer[start] != _OPEN or buffer[newline - 1] != _CLOSE:
-                    gathered.plain = False
-                starts.append(size)
-                size += length + 1
+            if length >= least:
+                if (
+                    length > limit
+                    or (
+                        startswith(USUAL, start + USUAL_AT)
+                        and endswith(END, start, newline)
+                        and startswith(START, start)
+                    )
+                    or is_opaque(buffer, start, newline)
+                ):
+                    if start > begin:
+                        pieces.append(view[begin : start - 1])
+                    if ahead is None:
+                        ahead = self._given + len(starts)
+                    if length > limit:
+                        self.oversized += 1
+                    else:
+                        opaque += 1
+                    start = begin = newline + 1
+                    continue
+                if length > _LONG_BYTES:
+                    alone = view[start:newline]
+                    break
+                large.append(len(starts))
+            if buffer[start] != _OPEN or buffer[newline - 1] != _CLOSE:
+                plain = False
+            starts.append(size)
+            size += length + 1
             start = newline + 1
-        gathered.cut(view, begin, end)
-        self._given += len(starts)
-        yield from gathered.run()
+        if start > begin:
+            pieces.append(view[begin : start - 1])
+        self.ahead = ahead
+        self.opaque += opaque
+        next_start = start if alone is None else start + len(alone) + 1
+        return Run(b"\n".join(pieces), starts, plain, large), alone, next_start
 
     def _first_start(self, buffer: bytearray) -> int:
         """Where the first line begins that is not the rest of one, or of a byte order mark."""
@@ -182,23 +222,3 @@ class LineReader:
             memoryview(self._buffer)[:kept] = view[start:end]
         elif start:
             view[:kept] = view[start:end]
-
-
-class _Gathered:
-    """Lines on their way into a run, of which few are worth a run of their own."""
-
-    def __init__(self) -> None:
-        self.starts: list[int] = []
-        self.plain = True
-        self.large: list[int] = []
-        self._pieces: list[memoryview] = []
-
-    def cut(self, view: memoryview, begin: int, end: int) -> None:
-        """Take these lines, each with its newline, if there are any."""
-        if end > begin:
-            self._pieces.append(view[begin : end - 1])
-
-    def run(self) -> Iterator[Run]:
-        """The run of what was taken, if there is any."""
-        if self.starts:
-            yield Run(b"\n".join(self._pieces), self.starts, self.plain, self.large)

@@ -17,19 +17,19 @@ _HEAD = re.compile(
     rb'\{"timestamp":"[0-9TZ:.+-]{1,40}",(?:"ordinal":[0-9]{1,20},)?'
     rb'"type":"(?:response_item|compacted)","payload":\{"'
 )
-_END = b"}}"
+END = b"}}"
 
 # Nearly all of them have a timestamp of 24 characters, and then this. (Whatever those characters
 # are: of a type that is given twice, the last one counts.)
-_START = b'{"timestamp":"'
-_USUAL = b'","type":"response_item","payload":{"'
-_USUAL_AT = len(_START) + 24
+START = b'{"timestamp":"'
+USUAL = b'","type":"response_item","payload":{"'
+USUAL_AT = len(START) + 24
 
 
 def is_opaque(buffer: bytearray, start: int, end: int) -> bool:
     """Whether a line, of at least `OPAQUE_BYTES`, plainly holds a response item."""
-    return buffer.endswith(_END, start, end) and (
-        (buffer.startswith(_USUAL, start + _USUAL_AT, end) and buffer.startswith(_START, start))
+    return buffer.endswith(END, start, end) and (
+        (buffer.startswith(USUAL, start + USUAL_AT, end) and buffer.startswith(START, start))
         or _HEAD.match(buffer, start, end) is not None
     )
 

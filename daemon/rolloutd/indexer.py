@@ -169,7 +169,8 @@ def _together(
     """The files of each thread that has any, in the order of their watermarks."""
     known = [file.path for files in read.values() for file in files]
     stored = dict(files_of(connection, ids, known))
-    for thread_id in read.keys() | stored.keys():
+    # In their order: of each index the same pages are written to, one after the other.
+    for thread_id in sorted(read.keys() | stored.keys()):
         files = [*read.get(thread_id, ()), *stored.get(thread_id, ())]
         yield thread_id, sorted(files, key=attrgetter("path"))
 

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 WorkSettings: TypeAlias = "Settings | QuickSettings"
 
 _ATTEMPTS = 3
-_GARBAGE = 2000
+_GARBAGE = 10_000
 # Whoever has asked has the answer, and waits for the prompt only.
 _MENDING_PATIENCE = 1.0
 

@@ -106,6 +106,12 @@ class FileStamp(NamedTuple):
         """What was packed."""
         return cls(*_PACKED_STAMP.unpack(packed))
 
+    @staticmethod
+    def packed_size(packed: bytes) -> int:
+        """The size alone of what was packed."""
+        size: int = _PACKED_STAMP.unpack(packed)[2]
+        return size
+
 
 _PACKED_STAMP = struct.Struct("=5q")
 pack_stamp = _PACKED_STAMP.pack

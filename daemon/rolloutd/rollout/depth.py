@@ -36,5 +36,7 @@ def _openings(line: bytes | memoryview) -> int:
     for start in range(0, len(line), _PORTION_BYTES):
         portion = bytes(line[start : start + _PORTION_BYTES])
         # Where there are few, taking them out is ten times as fast as counting them.
-        count += sum(len(portion) - len(portion.replace(each, b"")) for each in (b"{", b"["))
+        count += (
+            2 * len(portion) - len(portion.replace(b"{", b"")) - len(portion.replace(b"[", b""))
+        )
     return count

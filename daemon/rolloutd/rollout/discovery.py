@@ -39,7 +39,7 @@ class Candidate(Struct, frozen=True, gc=False):
     @property
     def size(self) -> int:
         """Bytes to be read."""
-        return 0 if self.packed is None else FileStamp.unpacked(self.packed).size
+        return 0 if self.packed is None else FileStamp.packed_size(self.packed)
 
 
 _NOT_THERE = (0, 0)

@@ -1,6 +1,7 @@
 """Reader processes: every job answered, in order, whatever happens to a reader or to a file."""
 
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -257,6 +258,20 @@ def test_readers_that_cannot_start_end_the_reading_and_blame_no_file(
     with pytest.raises(ReadersUnavailable, match="exit code"), pool(home) as readers:
         list(readers.read(jobs, quiet))
     assert children() == before
+
+
+def test_a_system_without_room_for_readers_is_told_of(home: Path) -> None:
+    before, descriptors = children(), open_descriptors()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(free := os.dup(0))  # the lowest that is
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, limits[1]))
+    try:
+        with pytest.raises(ReadersUnavailable, match="Too many open files"), pool(home) as readers:
+            readers.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert children() == before
+    assert open_descriptors() == descriptors
 
 
 def test_readers_that_are_killed_again_and_again_leave_no_job_unanswered(home: Path) -> None:

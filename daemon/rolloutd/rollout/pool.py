@@ -66,7 +66,11 @@ class ReaderPool:
             self._readers.append(self._started())
 
     def _started(self) -> Reader:
-        return Reader(SpawnedReader(), self._assignment)
+        try:
+            process = SpawnedReader()
+        except OSError as error:
+            raise ReadersUnavailable(f"no reader process can start: {error.strerror}") from error
+        return Reader(process, self._assignment)
 
     def __exit__(
         self,

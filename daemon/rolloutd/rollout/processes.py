@@ -112,11 +112,15 @@ class ForkedReader:
 
 
 def fork_readers() -> list[ReaderProcess]:
-    """As many as suit this machine."""
+    """As many as suit this machine, or fewer if it has no room for them."""
     from rolloutd.rollout.worker import import_serving
 
     serve = import_serving()
-    return [ForkedReader(serve) for _ in range(reader_count())]
+    readers: list[ReaderProcess] = []
+    with suppress(OSError):
+        for _ in range(reader_count()):
+            readers.append(ForkedReader(serve))  # noqa: PERF401
+    return readers
 
 
 def _become_reader(serve: Callable[[], None], its_input: int, its_output: int) -> NoReturn:

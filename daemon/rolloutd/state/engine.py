@@ -22,6 +22,8 @@ BUSY_TIMEOUT_SECONDS = 0.5
 
 # Checkpoints sync the disk: fewer of them, for a WAL of up to 32 MiB.
 _WAL_PAGES = 8192
+# What a batch changes has to fit: else it is written, and read again, within its transaction.
+_CACHE_KIB = 4000
 # The threads of one process take turns; their transactions are short.
 _PATIENT_SECONDS = 600
 _DEFERRED = "rolloutd_deferred"
@@ -55,6 +57,7 @@ def open_engine(path: Path, *, writes: bool, immutable: bool = False) -> Engine:
         connection.execute("PRAGMA foreign_keys = ON")
         if writes:
             connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
     def begin(connection: Connection) -> None:
         deferred = not writes or connection.get_execution_options().get(_DEFERRED)

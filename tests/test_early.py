@@ -62,10 +62,10 @@ def path_of(number: int) -> str:
     return f"sessions/rollout-{number:04}.jsonl"
 
 
-def ask(place: Place, code: str, *arguments: str, **environment: str) -> str:
+def ask(place: Place, code: str, *arguments: str, before: str = "", **environment: str) -> str:
     """What this prints, with the pool for these arguments at hand."""
     ended = subprocess.run(
-        [sys.executable, "-c", ASKED + code, *arguments],
+        [sys.executable, "-c", before + ASKED + code, *arguments],
         env=place.environment | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -139,6 +139,45 @@ def test_a_backfill_starts_no_other_program(place: Place, tmp_path: Path) -> Non
     done = place.run("backfill", "--json", PYTHONPATH=os.fspath(tmp_path))
     assert done.code == 0, done
     assert (done.document["scanned"], done.document["failed"]) == (FILES, 0)
+
+
+@pytest.mark.parametrize("forks", [0, 1])
+def test_where_there_is_no_room_for_all_readers(place: Place, tmp_path: Path, forks: int) -> None:
+    """One that could be copied does it alone; without any, it is said in a line."""
+    scarce = (
+        "import os, subprocess\n"
+        "fork, left = os.fork, [1] * FORKS\n"
+        "def few():\n"
+        "    if not left: raise BlockingIOError(11, 'Resource temporarily unavailable')\n"
+        "    left.pop()\n"
+        "    return fork()\n"
+        "def none(*_, **__): raise BlockingIOError(11, 'Resource temporarily unavailable')\n"
+        "os.fork, subprocess.Popen.__init__ = few, none\n"
+        "subprocess.Popen.__del__ = lambda _: None\n"
+    ).replace("FORKS", str(forks))
+    (tmp_path / "sitecustomize.py").write_text(scarce)
+    done = place.run("backfill", "--json", PYTHONPATH=os.fspath(tmp_path))
+    if forks:
+        assert done.code == 0, done
+        assert (done.document["scanned"], done.document["failed"]) == (FILES, 0)
+    else:
+        why = "no reader process can start: Resource temporarily unavailable"
+        assert (done.code, done.stderr) == (1, f"rolloutd: {why}\n")
+
+
+def test_a_reader_has_nothing_open_that_its_parent_was_given(place: Place) -> None:
+    """Not even beyond a limit that was lowered afterwards."""
+    code = (
+        "import time\n"
+        "def descriptors(): return {f for p in children() for f in os.listdir(f'/proc/{p}/fd')}\n"
+        "while not descriptors() <= {'0', '1', '2'}: time.sleep(0.01)\n"
+        "print('closed')\n"
+    )
+    place.database.parent.mkdir()
+    place.database.touch()  # so that they read nothing yet
+    given = "import os, resource\nos.dup2(0, 200)\nos.dup2(0, 5)\n"
+    limit = "n = resource.RLIMIT_NOFILE\nresource.setrlimit(n, (64, resource.getrlimit(n)[1]))\n"
+    assert ask(place, code, "backfill", before=given + limit) == "closed"
 
 
 def test_readers_do_not_outlive_a_parent_that_is_killed(place: Place) -> None:

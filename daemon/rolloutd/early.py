@@ -44,10 +44,13 @@ def begin_early(arguments: Sequence[str]) -> Early | None:
         for reader in readers:
             reader.end()
         return None
-    from rolloutd.rollout.pool import ReaderPool
+    from rolloutd.rollout.pool import ReaderPool, ReadersUnavailable
 
     pool = ReaderPool(str(settings.codex_home), started=readers)
-    begin(pool, settings.database)
+    try:
+        begin(pool, settings.database)
+    except ReadersUnavailable:
+        return None  # As above.
     return Early(settings, _REBUILD in flags, _JSON in flags, pool)
 
 

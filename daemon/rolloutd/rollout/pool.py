@@ -61,9 +61,18 @@ class ReaderPool:
         return self
 
     def start(self) -> None:
-        """Start the processes now, rather than at the first job."""
+        """Start the processes now, rather than at the first job.
+
+        Raises:
+            ReadersUnavailable: not one can be started; with fewer than there should be we do.
+        """
         while len(self._readers) < self._count:
-            self._readers.append(self._started())
+            try:
+                self._readers.append(self._started())
+            except ReadersUnavailable:
+                if self._readers:
+                    return
+                raise
 
     def _started(self) -> Reader:
         try:

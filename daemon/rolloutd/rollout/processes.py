@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NoReturn, Protocol
 
 # More readers than this would wait for the disk, or for the one writer.
@@ -17,6 +18,7 @@ MOST_READERS = 4
 
 _ENDING_SECONDS = 2.0
 _LOOK_SECONDS = 0.005
+_LAST_STREAM = 2
 _LINUX = hasattr(os, "sched_getaffinity")
 
 
@@ -128,8 +130,7 @@ def _become_reader(serve: Callable[[], None], its_input: int, its_output: int) -
     try:
         os.dup2(its_input, 0)
         os.dup2(its_output, 1)
-        # Its own pipes, those of readers before it, and what this process was started with.
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        _close_others()
         serve()
         code = 0
     except BaseException:  # noqa: BLE001
@@ -137,6 +138,15 @@ def _become_reader(serve: Callable[[], None], its_input: int, its_output: int) -
     finally:
         # What its parent has put off until its own end is not for a reader to do.
         os._exit(code)
+
+
+def _close_others() -> None:
+    """Close the parent's ends of all pipes, and what that one was started with."""
+    # Some may lie beyond today's limit on how many there are.
+    for descriptor in [int(each.name) for each in Path("/dev/fd").iterdir()]:
+        if descriptor > _LAST_STREAM:
+            with suppress(OSError):  # of the listing itself
+                os.close(descriptor)
 
 
 @contextmanager

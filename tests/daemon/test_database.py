@@ -328,7 +328,9 @@ def test_threads_that_somebody_changes(place: Place) -> None:
         ):
             change(place.database, statement)
             append(place.home / watermark(1), tokens(7))
-            wait_until_true(place)
+            # A turn of five seconds, and a pause of a hundred times what a comparison took that
+            # found nothing.
+            wait_until_true(place, 20)
         assert daemon.says("somebody else has changed") >= 2
         daemon.stop()
     assert dump(place.database) == place.fresh()

@@ -138,7 +138,8 @@ class Steady:
 
     def _turn(self, timeout: float) -> None:
         """Wait for hints so many seconds at most, and follow them; heavy files are put off."""
-        hints = self._mailbox.take(min(timeout, _TURN_SECONDS), _FILES_AT_ONCE)
+        due = max(0.0, self._strangers.due - time.monotonic())
+        hints = self._mailbox.take(min(timeout, _TURN_SECONDS, due), _FILES_AT_ONCE)
         if self._mailbox.stopping:
             raise Stopped
         self._database.refuse_other_file()

@@ -7,6 +7,7 @@ what came of the last time.
 
 import time
 from collections.abc import Callable
+from math import inf
 
 from rolloutd.agreement import Agreement
 from rolloutd.indexer import Indexer
@@ -29,6 +30,7 @@ class Strangers:
 
     Attributes:
         are_seen: nothing was written when it was last asked whether there is something.
+        due: when it is to be asked again, on the monotonic clock, if it was too early last time.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Strangers:
         self._progress = progress
         self._between = between
         self.are_seen = False
+        self.due = inf
         self._changes = database.foreign_changes()
         self._is_doubtful = False
         self._share = _SHARE
@@ -54,10 +57,11 @@ class Strangers:
         The last time that was done it `took` so many seconds, and `ended` then, on the monotonic
         clock.
         """
-        now = time.monotonic()
-        if now < max(self._look_due, ended + self._share * took):
-            self.are_seen = False
+        now, due = time.monotonic(), max(self._look_due, ended + self._share * took)
+        if now < due:
+            self.are_seen, self.due = False, due
             return False
+        self.due = inf
         self._look_due = now + _LOOK_SECONDS
         self.are_seen = self._database.foreign_changes() == self._changes
         return not self.are_seen

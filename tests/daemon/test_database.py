@@ -328,9 +328,7 @@ def test_threads_that_somebody_changes(place: Place) -> None:
         ):
             change(place.database, statement)
             append(place.home / watermark(1), tokens(7))
-            # A turn of five seconds, and a pause of a hundred times what a comparison took that
-            # found nothing.
-            wait_until_true(place, 20)
+            wait_until_true(place)
         assert daemon.says("somebody else has changed") >= 2
         daemon.stop()
     assert dump(place.database) == place.fresh()

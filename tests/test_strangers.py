@@ -1,6 +1,7 @@
 """What other programs write into the database, and what seeing to it may cost."""
 
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,19 @@ def test_unless_it_is_asked_for(place: Place, ours: Strangers, lease: Lease) -> 
     ours.suspect()
     ours.put_right(lease)
     assert is_right(place)
+
+
+def test_what_is_too_early_is_asked_again_when_it_is_due(
+    place: Place, ours: Strangers, clock: Clock
+) -> None:
+    meddle(place)
+    assert ours.call_for_a_look(0.0, clock.now)
+    assert ours.due == inf, "it is looked at, not asked"
+    clock.now += 0.5
+    assert not ours.call_for_a_look(0.0, clock.now)
+    assert ours.due == clock.now + 1.5
+    assert not ours.call_for_a_look(1.0, clock.now)
+    assert ours.due > clock.now + 10, "looking has cost much"
+    clock.now = ours.due
+    assert ours.call_for_a_look(1.0, 1000.5)
+    assert ours.due == inf

@@ -11,14 +11,14 @@ def import_serving() -> Callable[[], None]:
     """Import what a reader needs; returns what it does, see `serving.serve`."""
     # msgspec does without this one, with which comes half of Python's compiler: a quarter of the
     # start, and a tenth of the memory.
-    there = sys.modules.pop("typing_extensions", None)
-    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
+    is_new = "typing_extensions" not in sys.modules
+    if is_new:
+        sys.modules["typing_extensions"] = None  # type: ignore[assignment]
     try:
         from rolloutd.rollout.serving import serve
     finally:
-        del sys.modules["typing_extensions"]
-        if there is not None:
-            sys.modules["typing_extensions"] = there
+        if is_new:
+            del sys.modules["typing_extensions"]
     return serve
 
 

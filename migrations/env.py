@@ -2,12 +2,8 @@
 
 from alembic import context
 
-from rolloutd.state.schema import metadata
-
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
-    render_as_batch=True,
     transaction_per_migration=False,
 )
 context.run_migrations()

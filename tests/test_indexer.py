@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
 
 from rolloutd.batches import Terms
 from rolloutd.indexer import LONG_FILES, Indexer
 from rolloutd.records import Cursor, FileStamp, Reading, Summary
 from rolloutd.rollout.reading import read_rollout
 from rolloutd.state import rollouts
+from rolloutd.state.connections import Connection
 from rolloutd.state.database import StateDatabase
 from tests.oracle.cases_build import dumps, meta, named, tokens, turn, user
 from tests.running import fresh, index, rows, tables_of, thread_id, watermark, write
@@ -200,7 +200,7 @@ def test_many_threads_at_once(store: Callable[..., list[tuple[Any, ...]]]) -> No
 
 def test_names_come_from_the_session_index_where_the_rollout_has_none(tmp_path: Path) -> None:
     def names(connection: Connection) -> list[Any]:
-        return list(connection.execute(text("SELECT id, name FROM threads ORDER BY id")))
+        return connection.execute("SELECT id, name FROM threads ORDER BY id").fetchall()
 
     indexer = Indexer("/home", "openai")
     own = Reading("sessions/y", False, "plain", CURSOR, Summary("b", name="own"))
@@ -293,6 +293,4 @@ def test_what_was_undone_is_not_remembered(home: Path, tmp_path: Path) -> None:
         indexer.forget()
         with database.transaction() as connection:
             indexer.store(connection, readings[:1])
-            assert connection.execute(text("SELECT tokens_used FROM threads")).scalar() == (
-                LONG_FILES + 7
-            )
+            assert connection.value("SELECT tokens_used FROM threads") == LONG_FILES + 7

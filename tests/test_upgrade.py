@@ -10,7 +10,7 @@ from sqlalchemy import create_engine
 
 from rolloutd.resources import resource
 from rolloutd.state.revision import HEAD
-from rolloutd.state.schema import metadata
+from rolloutd.state.schema import TABLES
 from tests.running import Place, dump, rows
 from tests.verify.everything import make
 
@@ -30,7 +30,7 @@ def copy_rows(source: Path, target: Path) -> None:
     with closing(sqlite3.connect(target)) as connection, connection:
         connection.execute("ATTACH ? AS source", (str(source),))
         connection.execute("DELETE FROM backfill_state")
-        for table in metadata.tables:
+        for table in (each.name for each in TABLES):
             known = connection.execute(f"PRAGMA main.table_info({table})").fetchall()
             names = ", ".join(f'"{row[1]}"' for row in known)
             connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM source.{table}")

@@ -8,10 +8,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection
-
 from rolloutd.indexer import Indexer
 from rolloutd.records import ThreadRecord
+from rolloutd.state.connections import Connection
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.lease import Lease
 from rolloutd.state.rollouts import distrust

@@ -4,11 +4,10 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from rolloutd.errors import HomeUnavailable
 from rolloutd.rollout.discovery import Discovery, discover, walk
 from rolloutd.sight import HIDDEN, Sight
+from rolloutd.state.connections import Connection
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.rollouts import any_below
 

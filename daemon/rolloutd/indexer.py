@@ -7,11 +7,10 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import TypeAlias
 
-from sqlalchemy import Connection, select
-
 from rolloutd.records import FileSummary, Reading, ThreadRecord
 from rolloutd.rollout.merge import merge
 from rolloutd.rollout.portions import Portions
+from rolloutd.state.connections import Connection
 from rolloutd.state.home import bind_home
 from rolloutd.state.rollouts import (
     delete_rollouts,
@@ -24,7 +23,6 @@ from rolloutd.state.rollouts import (
     threads_of,
     upsert_rollouts,
 )
-from rolloutd.state.schema import threads
 from rolloutd.state.threads import names_of, replace_names, write_threads
 
 _IDS_AT_ONCE = 200
@@ -95,7 +93,7 @@ class Indexer:
 
     def merge_all(self, connection: Connection) -> None:
         """Merge every thread again, from the summaries that are stored."""
-        self.merge_threads(connection, set(connection.execute(select(threads.c.id)).scalars()))
+        self.merge_threads(connection, connection.column("SELECT id FROM threads"))
 
     def merge_threads(self, connection: Connection, thread_ids: Iterable[str]) -> None:
         """Merge these threads again; those that have no file any more are dropped."""

@@ -14,7 +14,7 @@ from rolloutd.indexer import Indexer
 from rolloutd.rollout.discovery import Candidate, look
 from rolloutd.rollout.messages import Job
 from rolloutd.rollout.session_index import read_session_names
-from rolloutd.state.database import explained
+from rolloutd.state.faults import explained
 from rolloutd.state.home import bind_home
 from rolloutd.state.reader import StateReader
 from rolloutd.state.scratch import scratch_database
@@ -56,9 +56,9 @@ def read_from_files(
         for batch in batches.read(candidates, jobs, unread):
             readings = readings_of(batch)
             with explained(home):
-                connection.exec_driver_sql("BEGIN")
+                connection.execute("BEGIN")
                 indexer.store(connection, readings)
-                connection.exec_driver_sql("COMMIT")
+                connection.execute("COMMIT")
             closed += sum(reading.closed for reading in readings)
         if closed:
             _log.warning("%s cannot be read now, and left out", counted(closed, "file"))

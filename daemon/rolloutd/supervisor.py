@@ -162,8 +162,8 @@ def run_verify(settings: WorkSettings, *, deep: bool, repair: bool) -> "Verified
 
 def _verify_once(settings: WorkSettings, *, deep: bool, repair: bool) -> "Verified":
     from rolloutd.progress import progress_bar
+    from rolloutd.state.connections import PATIENCE_SECONDS
     from rolloutd.state.database import StateDatabase
-    from rolloutd.state.engine import PATIENCE_SECONDS
     from rolloutd.verify.repair import Repair, Verified
     from rolloutd.verify.verification import Verification
 

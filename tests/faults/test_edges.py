@@ -11,12 +11,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 
 from rolloutd.errors import DatabaseUnavailable, HomeUnavailable
 from rolloutd.progress import QuietObserver
 from rolloutd.state.database import StateDatabase
-from rolloutd.state.schema import rollouts
 from tests.faults.processes import children_of
 from tests.oracle.cases_build import meta, user
 from tests.running import Place, dump, index, rows, state_of, thread_id, wait_until, watermark
@@ -161,7 +159,7 @@ def test_summaries_of_another_version_are_read_again(place: Place) -> None:
         database.transaction() as connection,
     ):
         novel = '{"lines":"many","novel":[1]}'
-        connection.execute(update(rollouts).values(parser_version=99, summary=novel))
+        connection.execute("UPDATE rollouts SET parser_version = 99, summary = ?", (novel,))
     place.backfill("--batch-size", "1")
     assert dump(place.database) == place.fresh()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rolloutd.state.process import boot
-from rolloutd.state.schema import threads
+from rolloutd.state.schema import THREADS
 from tests.daemon.living import living, wait_until_true
 from tests.daemon.mounts import immutable
 from tests.running import Done, Place, change, dump, rows, thread_id, wait_until
@@ -115,10 +115,10 @@ def test_who_asks_gets_an_answer_or_a_reason(place: Place, where: str, value: st
 @pytest.mark.parametrize("value", ["NULL", "'x'"])
 def test_whatever_a_thread_s_columns_hold_is_said_or_refused(place: Place, value: str) -> None:
     sound = place.database.read_bytes()
-    for column in threads.columns:
-        if not column.primary_key:
+    for column in THREADS.columns:
+        if column not in THREADS.key:
             place.database.write_bytes(sound)
-            plant(place, f"threads.{column.name}", value)
+            plant(place, f"threads.{column}", value)
             ask(place, ("show", thread_id(0)))
 
 

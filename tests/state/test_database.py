@@ -9,10 +9,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
 
 from rolloutd.errors import DatabaseUnavailable
 from rolloutd.settings import Settings
+from rolloutd.state.connections import Connection
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.faults import CorruptDatabase
 from rolloutd.state.file import identity_of, set_aside
@@ -23,7 +23,7 @@ SIDECARS = ("", "-wal", "-shm")
 
 
 def scalar(connection: Connection, query: str) -> object:
-    return connection.execute(text(query)).scalar()
+    return connection.value(query)
 
 
 def modes(path: Path) -> dict[str, int]:
@@ -46,7 +46,7 @@ def test_private_whatever_the_umask(tmp_path: Path, mask: int) -> None:
     path = tmp_path / "state" / "state.sqlite"
     with umask(mask), StateDatabase.open_writer(path) as database:
         with database.transaction() as connection:
-            connection.execute(text("UPDATE backfill_state SET updated_at = 1"))
+            connection.execute("UPDATE backfill_state SET updated_at = 1")
         private = {f"state.sqlite{each}": 0o600 for each in SIDECARS}
         assert modes(path) == {"state": 0o700, **private}
 
@@ -70,7 +70,7 @@ def test_the_path_is_the_path_whatever_is_in_it(tmp_path: Path, name: str) -> No
     path = tmp_path / name / f"{name.replace('/', '')}.sqlite"
     with StateDatabase.open_writer(path) as database:
         with database.transaction() as connection:
-            connection.execute(text("UPDATE backfill_state SET updated_at = 1"))
+            connection.execute("UPDATE backfill_state SET updated_at = 1")
         database.refuse_other_file()
         assert set(modes(path).values()) == {0o600, 0o700}
     assert path.stat().st_size > 0
@@ -83,7 +83,7 @@ def test_a_loose_file_is_tightened_and_the_folder_left_to_its_owner(tmp_path: Pa
     path = tmp_path / "state.sqlite"
     tmp_path.chmod(0o755)
     with StateDatabase.open_writer(path) as database, database.transaction() as connection:
-        connection.execute(text("UPDATE backfill_state SET updated_at = 1"))
+        connection.execute("UPDATE backfill_state SET updated_at = 1")
         for sidecar in SIDECARS:
             path.with_name(path.name + sidecar).chmod(0o666)
     path.chmod(0o666)
@@ -115,7 +115,7 @@ def test_a_transaction_is_taken_at_once_and_undone_by_an_error(tmp_path: Path) -
         ):
             other.execute("BEGIN IMMEDIATE")
         with pytest.raises(KeyError), database.transaction() as connection:  # noqa: PT012
-            connection.execute(text("UPDATE backfill_state SET updated_at = 77"))
+            connection.execute("UPDATE backfill_state SET updated_at = 77")
             raise KeyError
         with database.reading() as connection:
             assert scalar(connection, "SELECT updated_at FROM backfill_state") == 0
@@ -131,7 +131,7 @@ def test_a_reader_sees_one_state_while_a_writer_writes(tmp_path: Path) -> None:
     ):
         assert scalar(look, query) == 0
         with writer.transaction() as connection:
-            connection.execute(text("UPDATE backfill_state SET updated_at = 5"))
+            connection.execute("UPDATE backfill_state SET updated_at = 5")
         assert scalar(look, query) == 0
         with reader.reading() as later:
             assert scalar(later, query) == 5
@@ -146,7 +146,7 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
         pytest.raises(DatabaseUnavailable, match="readonly"),
         reader.reading() as connection,
     ):
-        connection.execute(text("UPDATE backfill_state SET updated_at = 5"))
+        connection.execute("UPDATE backfill_state SET updated_at = 5")
 
 
 def test_a_newer_revision_is_refused_by_all(tmp_path: Path) -> None:
@@ -418,7 +418,7 @@ def test_a_log_that_is_deleted_is_noticed_and_loses_nothing(tmp_path: Path) -> N
     with StateDatabase.open_writer(path) as database:
         database.refuse_other_file()
         with database.transaction() as connection:
-            connection.execute(text("UPDATE backfill_state SET updated_at = 7"))
+            connection.execute("UPDATE backfill_state SET updated_at = 7")
         path.with_name("state.sqlite-wal").unlink()
         with pytest.raises(DatabaseUnavailable, match="its log was deleted"):
             database.refuse_other_file()
@@ -433,7 +433,7 @@ def test_what_takes_its_place_is_not_mixed_with_what_was_there(tmp_path: Path) -
     before = other.read_bytes()
     with StateDatabase.open_writer(path) as database:
         with database.transaction() as connection:
-            connection.execute(text("UPDATE backfill_state SET updated_at = 7"))
+            connection.execute("UPDATE backfill_state SET updated_at = 7")
         other.rename(path)
         with pytest.raises(DatabaseUnavailable, match="deleted or replaced"):
             database.refuse_other_file()

@@ -191,12 +191,12 @@ def test_a_pid_that_is_used_again_does_not_hold_it(database: StateDatabase, path
 
 
 def write_a_row(connection: Any) -> None:
-    connection.exec_driver_sql("INSERT INTO session_names VALUES ('a', 'b')")
+    connection.execute("INSERT INTO session_names VALUES ('a', 'b')")
 
 
 def names(database: StateDatabase) -> list[Any]:
     with database.reading() as connection:
-        return list(connection.exec_driver_sql("SELECT * FROM session_names"))
+        return list(connection.execute("SELECT * FROM session_names"))
 
 
 @pytest.mark.parametrize("after", ["takeover", "takeover and complete", "takeover and release"])

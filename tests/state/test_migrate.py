@@ -12,7 +12,7 @@ from rolloutd.errors import DatabaseUnavailable
 from rolloutd.sources import class_of
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.revision import HEAD, THREAD_COLUMNS
-from rolloutd.state.schema import metadata
+from rolloutd.state.schema import TABLES, THREADS
 from tests.running import change, rows
 from tests.state.migrated import config, migrated
 
@@ -141,7 +141,7 @@ def parsed(description: str) -> dict[str, tuple[str, bool, str | None, bool]]:
 
 def test_head_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config()).get_heads() == [HEAD]
-    assert len(metadata.tables["threads"].columns) == THREAD_COLUMNS
+    assert len(THREADS.columns) == THREAD_COLUMNS
 
 
 def test_migrations_make_what_create_all_makes(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_migrations_make_what_create_all_makes(tmp_path: Path) -> None:
 def test_indexes_are_made_in_one_order(tmp_path: Path) -> None:
     """SQLite's choice between equally good ones depends on it."""
     path = made(tmp_path / "state.sqlite")
-    for table in metadata.tables:
+    for table in (each.name for each in TABLES):
         query = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql <> ''"
         names = [name for (name,) in rows(path, f"{query} ORDER BY rowid", table)]
         assert names == sorted(names, reverse=True)
@@ -198,7 +198,7 @@ def test_migrating_tells_the_class_of_what_was_there_before(tmp_path: Path) -> N
 def test_a_first_opening_makes_every_table_and_a_pending_backfill(tmp_path: Path) -> None:
     path = made(tmp_path / "state.sqlite")
     names = {name for kind, name in normalised(path) if kind == "table"}
-    assert names == set(metadata.tables) | {"alembic_version"}
+    assert names == {table.name for table in TABLES} | {"alembic_version"}
     assert rows(path, "SELECT id, status, last_watermark FROM backfill_state") == [
         (1, "pending", None)
     ]

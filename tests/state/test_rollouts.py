@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, update
 
 from rolloutd.records import PARSER_VERSION, Cursor, DynamicTool, FileStamp, Known, Reading, Summary
 from rolloutd.state import rollouts, tally
+from rolloutd.state.connections import Connection
 from rolloutd.state.database import StateDatabase
-from rolloutd.state.schema import rollouts as table
 from rolloutd.state.threads import names_of, write_threads
 
 CURSOR = Cursor(
@@ -56,7 +55,7 @@ def test_it_goes_on_from_before_an_unfinished_line(connection: Connection) -> No
 
 def test_an_older_parsers_summary_is_no_place_to_go_on_from(connection: Connection) -> None:
     rollouts.upsert_rollouts(connection, [reading("sessions/a")])
-    connection.execute(update(table).values(parser_version=PARSER_VERSION - 1))
+    connection.execute("UPDATE rollouts SET parser_version = ?", (PARSER_VERSION - 1,))
     assert rollouts.known(connection, "sessions/a") is None
     assert dict(rollouts.seen(connection))["sessions/a"].parser_version == PARSER_VERSION - 1
 
@@ -78,8 +77,8 @@ def test_rows_that_say_what_is_known_are_left_out(connection: Connection) -> Non
         connection, [reading(name, cursor=Cursor(stamp, 20, "")) for name, stamp in stamps.items()]
     )
     rollouts.upsert_rollouts(connection, [reading("f", cursor=None, error="gone mad")])
-    connection.exec_driver_sql("UPDATE rollouts SET size = 'much' WHERE path = 'b'")
-    connection.exec_driver_sql("UPDATE rollouts SET parser_version = 0 WHERE path = 'c'")
+    connection.execute("UPDATE rollouts SET size = 'much' WHERE path = 'b'")
+    connection.execute("UPDATE rollouts SET parser_version = 0 WHERE path = 'c'")
     known = {name: stamp.packed() for name, stamp in stamps.items() if name != "e"}
     known["d"] = CURSOR.stamp._replace(size=31).packed()
     unlike: dict[str, bytes | None] = {**known, "f": None}
@@ -127,9 +126,7 @@ def test_counts_and_failures(connection: Connection) -> None:
 
 def test_any_number_of_files_may_be_asked_for(connection: Connection) -> None:
     """Of parameters SQLite takes a limited number, which is lower in some builds of it."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 100)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 100)
     paths = [f"sessions/\N{CRAB}'\"{number}" for number in range(3000)]
     for path in paths:
         rollouts.upsert_rollouts(connection, [reading(path)])

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, text
 
 from rolloutd.records import DynamicTool, FileSummary, Reading, Summary, ThreadRecord
 from rolloutd.rollout.merge import merge
+from rolloutd.state.connections import Connection
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.rollouts import upsert_rollouts
 from rolloutd.state.threads import (
@@ -40,13 +40,13 @@ def record(thread_id: str, **changes: Any) -> ThreadRecord:
 
 
 def ask(connection: Connection, query: str) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in connection.execute(text(query))]
+    return connection.execute(query).fetchall()
 
 
 def test_a_record_is_a_row(connection: Connection) -> None:
     written = record("a", title="t", tokens_used=2**63 - 1, archived=True, archived_at=7)
     write_threads(connection, [written], ())
-    [row] = connection.execute(text("SELECT * FROM threads")).mappings().all()
+    [row] = connection.records("SELECT * FROM threads")
     plain = msgspec.structs.asdict(written)
     for name, value in row.items():
         assert value == plain[name], name

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from sqlalchemy import Integer
 
 from rolloutd.state.faults import CorruptDatabase
-from rolloutd.state.schema import metadata
+from rolloutd.state.schema import TABLES
 from tests.running import Place, dump, index, rows
 from tests.verify.everything import make
 from tests.verify.verifying import verified
@@ -29,11 +28,17 @@ LEFT_ALONE = {
     "rollouts": {"indexed_at_ms"},
 }
 COLUMNS = [
-    (table.name, column.name)
-    for table in metadata.sorted_tables
+    (table.name, column)
+    for table in TABLES
     for column in table.columns
-    if column.name not in LEFT_ALONE.get(table.name, ())
+    if column not in LEFT_ALONE.get(table.name, ())
 ]
+NUMBERS = {
+    (table.name, column)
+    for table in TABLES
+    for column, declared in table.columns.items()
+    if declared.startswith("INTEGER")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Corruption:
         if self.how == "delete":
             connection.execute(f"DELETE FROM {table} {where}")
             return
-        is_number = isinstance(metadata.tables[table].c[name].type, Integer)
+        is_number = self.column_of in NUMBERS
         made_up: dict[str, object] = {
             "null": None,
             "empty": 0 if is_number else "",

@@ -6,9 +6,7 @@ Columns are lost with what they held; an index can be made again.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-from sqlalchemy import Table
-
-from rolloutd.state.schema import metadata
+from rolloutd.state.schema import TABLES, Table
 
 # Asks the database, and returns the rows of the answer.
 Ask: TypeAlias = Callable[[str], Iterable[Any]]
@@ -22,9 +20,7 @@ _INDEXES = "SELECT name FROM sqlite_master WHERE type = 'index'"
 
 def own_columns() -> frozenset[tuple[str, str]]:
     """Tables and their columns that a database of this revision has; others may have added some."""
-    return frozenset(
-        (table.name, column.name) for table in metadata.sorted_tables for column in table.columns
-    )
+    return frozenset((table.name, column) for table in TABLES for column in table.columns)
 
 
 def lost_columns(ask: Ask) -> Iterator[str]:
@@ -37,8 +33,4 @@ def lost_columns(ask: Ask) -> Iterator[str]:
 def tables_without_an_index(ask: Ask) -> list[Table]:
     """Those of which not all indexes are there."""
     there = {name for (name,) in ask(_INDEXES)}
-    return [
-        table
-        for table in metadata.sorted_tables
-        if any(index.name not in there for index in table.indexes)
-    ]
+    return [table for table in TABLES if any(index.name not in there for index in table.indexes)]

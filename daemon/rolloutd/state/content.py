@@ -1,12 +1,11 @@
 """How much there is in the database, in numbers: nothing of what the rollouts say."""
 
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
+from rolloutd.state.connections import Connection
 
 # How many of SQLite's instructions are run between two looks at whether to stop.
 _INSTRUCTIONS = 100_000
@@ -62,14 +61,14 @@ def read_content(connection: Connection, stopping: Callable[[], bool]) -> Conten
     """
     content = Content()
     with _interrupted_when(connection, stopping):
-        for failed, encoding, files, size, errors in connection.exec_driver_sql(_FILES):
+        for failed, encoding, files, size, errors in connection.execute(_FILES):
             content.files[bool(failed), encoding] += files
             content.sizes[encoding] += size
             content.parse_errors["all"] += errors
         if content.parse_errors.pop("all", 0):
-            for reason, lines in connection.exec_driver_sql(_PARSE_ERRORS):
+            for reason, lines in connection.execute(_PARSE_ERRORS):
                 content.parse_errors[reason] += lines
-        for archived, source, model, threads, tokens in connection.exec_driver_sql(_THREADS):
+        for archived, source, model, threads, tokens in connection.execute(_THREADS):
             content.threads[bool(archived), source] += threads
             content.tokens[model] += tokens
     return content
@@ -77,10 +76,8 @@ def read_content(connection: Connection, stopping: Callable[[], bool]) -> Conten
 
 @contextmanager
 def _interrupted_when(connection: Connection, stopping: Callable[[], bool]) -> Iterator[None]:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    driver.set_progress_handler(stopping, _INSTRUCTIONS)
+    connection.set_progress_handler(stopping, _INSTRUCTIONS)
     try:
         yield
     finally:
-        driver.set_progress_handler(None, 0)
+        connection.set_progress_handler(None, 0)

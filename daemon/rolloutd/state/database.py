@@ -6,16 +6,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DatabaseError
-
-from rolloutd.state import faults
-from rolloutd.state.engine import PATIENCE_SECONDS, open_engine, reading, use_wal, writing
+from rolloutd.state.connections import (
+    PATIENCE_SECONDS,
+    Connection,
+    Connections,
+    reading,
+    use_wal,
+    writing,
+)
 from rolloutd.state.faults import (
     CorruptDatabase,
     DatabaseReplaced,
     can_share,
-    explanation,
+    explained,
     refuse_absence,
     refuse_irregular,
 )
@@ -29,7 +32,7 @@ from rolloutd.state.file import (
 )
 from rolloutd.state.migrate import migrate, revision_of
 from rolloutd.state.revision import refuse_other_revision
-from rolloutd.state.schema import metadata
+from rolloutd.state.schema import TABLES
 from rolloutd.state.soundness import doubted, refuse_unsound
 from rolloutd.state.stamp import Untouched, files_of
 
@@ -44,7 +47,7 @@ class StateDatabase:
     def __init__(
         self,
         path: Path,
-        engine: Engine,
+        connections: Connections,
         descriptor: int | None = None,
         sidecars: Mapping[Path, tuple[int, int]] = MappingProxyType({}),
         *,
@@ -54,7 +57,7 @@ class StateDatabase:
         self.path = path
         self._waited = waited
         self._patience = patience
-        self._engine = engine
+        self._connections = connections
         self._file = identity_of(path)
         self._descriptor = descriptor
         self._sidecars = sidecars
@@ -87,7 +90,7 @@ class StateDatabase:
         if self._version is None or not is_untouched:
             self._version = None
             with self.reading() as connection:
-                self._version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+                self._version = connection.value("PRAGMA data_version")
         return self._version
 
     def look_anew(self) -> None:
@@ -98,26 +101,20 @@ class StateDatabase:
             DatabaseUnavailable: it cannot be told.
         """
         with self.reading() as connection:
-            connection.exec_driver_sql("PRAGMA shrink_memory")
-            for table in metadata.sorted_tables:
-                connection.exec_driver_sql(f"SELECT * FROM {table.name} LIMIT 1").first()  # noqa: S608
+            connection.execute("PRAGMA shrink_memory")
+            for table in TABLES:
+                connection.execute(f"SELECT * FROM {table.name} LIMIT 1").fetchone()  # noqa: S608
 
     def refuse_unsound(self) -> None:
         """See `soundness.refuse_unsound`, and `revision.refuse_other_revision`."""
         with self.reading() as connection:
             refuse_other_revision(revision_of(connection, self.path), self.path)
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            refuse_unsound(self.path, driver)
+            refuse_unsound(self.path, connection)
 
     def checkpoint(self) -> None:
         """Move what the WAL holds into the database, as far as readers allow."""
-        with explained(self.path):
-            connection = self._engine.raw_connection()
-            try:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            finally:
-                connection.close()
+        with explained(self.path), self._connections.lent() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @classmethod
     @contextmanager
@@ -141,19 +138,21 @@ class StateDatabase:
             refuse_irregular(path)
             create_private(path)
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        engine = open_engine(path, writes=True)
+        connections = Connections(path, writes=True)
         file, sidecars = identity_of(path), {}
         try:
             with explained(path):
-                migrate(engine, path, patience)
-                use_wal(engine, patience)
+                migrate(connections, path, patience)
+                use_wal(connections, patience)
                 make_private(path)
             sidecars = sidecars_of(path)
-            database = cls(path, engine, descriptor, sidecars, patience=patience, waited=waited)
+            database = cls(
+                path, connections, descriptor, sidecars, patience=patience, waited=waited
+            )
             with doubted(database.refuse_unsound):
                 yield database
         finally:
-            engine.dispose()
+            connections.close()
             if identity_of(path) != file:
                 drop_sidecars(sidecars)
             # Only now: closing any descriptor of a file gives up a process's locks on it.
@@ -170,16 +169,16 @@ class StateDatabase:
         with explained(path):
             refuse_absence(path)
             shared = can_share(path)
-        engine = open_engine(path, writes=False, immutable=not shared)
+        connections = Connections(path, writes=False, immutable=not shared)
         try:
-            with explained(path), reading(engine) as connection:
+            with explained(path), reading(connections) as connection:
                 revision = revision_of(connection, path)
             refuse_other_revision(revision, path)
-            database = cls(path, engine)
+            database = cls(path, connections)
             with doubted(database.refuse_unsound):
                 yield database
         finally:
-            engine.dispose()
+            connections.close()
 
     @contextmanager
     def transaction(self, patience: float | None = None) -> Iterator[Connection]:
@@ -190,21 +189,11 @@ class StateDatabase:
                 was said when opening, unless given).
         """
         seconds = self._patience if patience is None else patience
-        with explained(self.path), writing(self._engine, seconds, self._waited) as connection:
+        with explained(self.path), writing(self._connections, seconds, self._waited) as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for one consistent look at the database."""
-        with explained(self.path), reading(self._engine) as connection:
+        with explained(self.path), reading(self._connections) as connection:
             yield connection
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """As `faults.explained`, of SQLAlchemy's errors too."""
-    try:
-        with faults.explained(path):
-            yield
-    except DatabaseError as error:
-        raise explanation(path, error.orig) from error

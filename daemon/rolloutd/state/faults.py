@@ -1,7 +1,4 @@
-"""What may be wrong with the database, in words for the user.
-
-Without SQLAlchemy, which takes longer to import than a query to be answered.
-"""
+"""What may be wrong with the database, in words for the user."""
 
 import os
 import sqlite3

@@ -2,11 +2,11 @@
 
 import os
 
-from sqlalchemy import Connection, insert, select, update
-
 from rolloutd.errors import ConfigurationError
+from rolloutd.state.connections import Connection
 from rolloutd.state.reader import other_home
-from rolloutd.state.schema import home
+
+_BINDING = "SELECT codex_home, model_provider FROM home"
 
 
 def refuse_other_home(connection: Connection, codex_home: str) -> None:
@@ -26,22 +26,22 @@ def bind_home(connection: Connection, codex_home: str, model_provider: str) -> b
     Returns whether it said otherwise before (the same home may be spelt in several ways): rows
     rest on both, and must be merged again.
     """
-    now = {"codex_home": codex_home, "model_provider": model_provider}
-    before = connection.execute(select(home.c.codex_home, home.c.model_provider)).first()
+    before, now = binding_of(connection), (codex_home, model_provider)
     if before is None:
-        connection.execute(insert(home).values(id=1, **now))
-    elif before._asdict() != now:
-        connection.execute(update(home).values(**now))
+        connection.execute("INSERT INTO home VALUES (1, ?, ?)", now)
+    elif before != now:
+        connection.execute("UPDATE home SET codex_home = ?, model_provider = ?", now)
         return True
     return False
 
 
 def home_of(connection: Connection) -> str | None:
     """The home that the database is the index of; None before the first backfill."""
-    return connection.execute(select(home.c.codex_home)).scalar()
+    bound = binding_of(connection)
+    return None if bound is None else bound[0]
 
 
 def binding_of(connection: Connection) -> tuple[str, str] | None:
     """That home and the default provider that rows rest on; None before the first backfill."""
-    row = connection.execute(select(home.c.codex_home, home.c.model_provider)).first()
-    return None if row is None else (row.codex_home, row.model_provider)
+    bound: tuple[str, str] | None = connection.execute(_BINDING).fetchone()
+    return bound

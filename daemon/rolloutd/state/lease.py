@@ -7,20 +7,19 @@ the same transaction as the rows: a worker whose lease was taken over changes no
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select, update
-
 from rolloutd.errors import DatabaseUnavailable
+from rolloutd.state.connections import Connection
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.faults import DatabaseBusy
 from rolloutd.state.process import Owner
-from rolloutd.state.schema import backfill_state as state
+from rolloutd.state.schema import BACKFILL_STATE
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +32,26 @@ class Work(Enum):
     BACKFILL = "backfill"  # the pass that is not complete yet
     REBUILD = "rebuild"  # the pass from the start, whatever was done before
     RECONCILE = "reconcile"  # keeping a complete database true
+
+
+_STATE = f"SELECT {BACKFILL_STATE.names} FROM backfill_state WHERE id = 1"  # noqa: S608
+
+# Of these an owner has all, and a start time where the system tells it.
+_OWNER = ("owner_token", "owner_host", "owner_boot", "owner_pid", "owner_since_ms")
+_NOBODY: dict[str, Any] = dict.fromkeys((*_OWNER, "owner_started", "lease_expires_at_ms"))
+
+_WANTED = {
+    Work.RECONCILE: "status = 'complete'",
+    Work.BACKFILL: "status <> 'complete'",
+    Work.REBUILD: "true",
+}
+_FREE = " OR ".join(
+    (
+        *(f"{column} IS NULL" for column in (*_OWNER, "lease_expires_at_ms")),
+        "lease_expires_at_ms <= :now",
+        "owner_token IN (:gone, :owner_token)",
+    )
+)
 
 
 class LeaseLost(Exception):
@@ -66,10 +85,10 @@ def read_state(connection: Connection) -> BackfillState:
     Raises:
         LookupError: the database does not say, as no database of ours.
     """
-    row = connection.execute(select(state).where(state.c.id == 1)).first()
-    if row is None:
+    rows = connection.records(_STATE)
+    if not rows:
         raise LookupError("no row in backfill_state")
-    return _from_row(row)
+    return _from_row(rows[0])
 
 
 class Lease:
@@ -144,13 +163,9 @@ class Lease:
             )
 
     def _set(self, connection: Connection, **values: Any) -> None:
-        fenced = (
-            update(state)
-            .where(state.c.id == 1, state.c.owner_token == self.owner.token)
-            .values(updated_at=int(time.time()), **values)
-            .returning(state.c.id)
-        )
-        if connection.execute(fenced).first() is None:
+        values["updated_at"] = int(time.time())
+        fenced = f"{_setting(values)} AND owner_token = :token"
+        if connection.execute(fenced, values | {"token": self.owner.token}).rowcount == 0:
             raise LeaseLost
 
 
@@ -167,23 +182,20 @@ def claim(
         with database.transaction(_CLAIM_PATIENCE_SECONDS) as connection:
             holder = read_state(connection).owner
             gone = holder.token if holder is not None and holder.is_provably_gone() else None
-            claimed = connection.execute(_claim(work, owner, gone, seconds)).first()
+            is_granted = _claim(connection, work, owner, gone, seconds)
     except DatabaseBusy:
         return None  # Whoever is writing now may well hold the lease.
-    if claimed is None:
+    if not is_granted:
         return None
     was_held = holder is not None and holder.token != owner.token
     return Lease(database, owner, seconds, was_held=was_held)
 
 
-def _claim(work: Work, owner: Owner, gone: str | None, seconds: float) -> Any:
+def _claim(
+    connection: Connection, work: Work, owner: Owner, gone: str | None, seconds: float
+) -> bool:
+    """Whether the row could be made to say that it is this owner's."""
     now = _now_ms()
-    free = or_(
-        *(state.c[column].is_(None) for column in (*_OWNER, "lease_expires_at_ms")),
-        state.c.lease_expires_at_ms <= now,
-        state.c.owner_token == gone,
-        state.c.owner_token == owner.token,
-    )
     values: dict[str, Any] = {
         "updated_at": now // 1000,
         "lease_expires_at_ms": now + round(seconds * 1000),
@@ -198,49 +210,40 @@ def _claim(work: Work, owner: Owner, gone: str | None, seconds: float) -> Any:
         values |= {"status": "running", "reason": None}
     if work is Work.REBUILD:
         values |= {"last_watermark": None, "total": 0, "scanned": 0, "upserted": 0, "failed": 0}
-    wanted = {
-        Work.RECONCILE: state.c.status == "complete",
-        Work.BACKFILL: state.c.status != "complete",
-        Work.REBUILD: state.c.id == 1,
-    }[work]
-    return (
-        update(state)
-        .where(and_(state.c.id == 1, wanted, free))
-        .values(values)
-        .returning(state.c.id)
-    )
+    query = f"{_setting(values)} AND {_WANTED[work]} AND ({_FREE})"
+    return connection.execute(query, values | {"now": now, "gone": gone}).rowcount > 0
 
 
-# Of these an owner has all, and a start time where the system tells it.
-_OWNER = ("owner_token", "owner_host", "owner_boot", "owner_pid", "owner_since_ms")
-_NOBODY: dict[str, Any] = dict.fromkeys((*_OWNER, "owner_started", "lease_expires_at_ms"))
+def _setting(values: Mapping[str, Any]) -> str:
+    """The statement that sets these columns, each to its own parameter."""
+    changes = ", ".join(f"{column} = :{column}" for column in values)
+    return f"UPDATE backfill_state SET {changes} WHERE id = 1"  # noqa: S608
 
 
-def _from_row(row: Row[Any]) -> BackfillState:
-    said = row._mapping  # noqa: SLF001 - SQLAlchemy's way to a column by its name
+def _from_row(said: Mapping[str, Any]) -> BackfillState:
     owner = None
     if all(said[column] is not None for column in _OWNER):
         owner = Owner(
-            row.owner_token,
-            row.owner_host,
-            row.owner_boot,
-            row.owner_pid,
-            row.owner_started,
-            row.owner_since_ms,
+            said["owner_token"],
+            said["owner_host"],
+            said["owner_boot"],
+            said["owner_pid"],
+            said["owner_started"],
+            said["owner_since_ms"],
         )
     return BackfillState(
-        row.status,
-        row.last_watermark,
-        row.last_success_at,
-        row.updated_at,
-        row.reason,
+        said["status"],
+        said["last_watermark"],
+        said["last_success_at"],
+        said["updated_at"],
+        said["reason"],
         owner,
         owner is None and any(said[column] is not None for column in _NOBODY),
-        row.lease_expires_at_ms,
-        row.total,
-        row.scanned,
-        row.upserted,
-        row.failed,
+        said["lease_expires_at_ms"],
+        said["total"],
+        said["scanned"],
+        said["upserted"],
+        said["failed"],
     )
 
 

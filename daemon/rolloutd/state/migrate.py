@@ -4,18 +4,21 @@ Alembic is slow to import, so it is not where there is nothing for it to do: a d
 head is recognised with one query, an empty one is made from the schema as it is now.
 """
 
-from operator import attrgetter
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-from sqlalchemy import Connection, Engine, Table, insert, text
-from sqlalchemy.schema import CreateIndex, CreateTable, DropIndex
+from typing import TYPE_CHECKING
 
 from rolloutd.resources import resource
 from rolloutd.state.completeness import lost_columns, tables_without_an_index
-from rolloutd.state.engine import reading, writing
+from rolloutd.state.connections import Connection, Connections, begins_to_write, reading, writing
 from rolloutd.state.faults import CorruptDatabase
 from rolloutd.state.revision import APPLICATION_ID, HEAD, newer, recorded_revision
-from rolloutd.state.schema import backfill_state, metadata
+from rolloutd.state.schema import TABLES, Table
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 _VERSION_TABLE = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
 
@@ -26,10 +29,10 @@ def revision_of(connection: Connection, path: Path) -> str | None:
     Raises:
         DatabaseRefused: it is another program's.
     """
-    return recorded_revision(lambda query: connection.exec_driver_sql(query).scalar(), path)
+    return recorded_revision(connection.value, path)
 
 
-def migrate(engine: Engine, path: Path, patience: float) -> None:
+def migrate(connections: Connections, path: Path, patience: float) -> None:
     """Make the database one of revision `HEAD`, whatever it was.
 
     `patience` is how long to wait for another process's transaction, in seconds.
@@ -38,54 +41,54 @@ def migrate(engine: Engine, path: Path, patience: float) -> None:
         DatabaseRefused: it is newer than this program, or another program's.
         CorruptDatabase: something is not there that was.
     """
-    with reading(engine) as connection:
+    with reading(connections) as connection:
         revision = revision_of(connection, path)
     if revision is None:
-        with writing(engine, patience) as connection:
+        with writing(connections, patience) as connection:
             # Another process may have made it since.
             revision = revision_of(connection, path)
             if revision is None:
                 create(connection)
                 return
     if revision != HEAD:
-        _upgrade(engine, path, revision, patience)
+        _upgrade(connections, path, revision, patience)
         return
-    with reading(engine) as connection:
-        for column in lost_columns(connection.exec_driver_sql):
+    with reading(connections) as connection:
+        for column in lost_columns(connection.execute):
             raise CorruptDatabase(path, f"no {column}")
-        damaged = tables_without_an_index(connection.exec_driver_sql)
+        damaged = tables_without_an_index(connection.execute)
     if damaged:
-        with writing(engine, patience) as connection:
+        with writing(connections, patience) as connection:
             _make_indexes_anew(connection, damaged)
 
 
 def create(connection: Connection) -> None:
     """Make an empty database one of revision `HEAD`."""
-    for table in metadata.sorted_tables:
-        connection.execute(CreateTable(table))
+    for table in TABLES:
+        connection.execute(table.creation())
         _make_indexes(connection, table)
-    connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
-    connection.execute(text(_VERSION_TABLE))
-    connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
-    connection.execute(insert(backfill_state).values(id=1, status="pending", updated_at=0))
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(_VERSION_TABLE)
+    connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+    connection.execute(
+        "INSERT INTO backfill_state (id, status, updated_at) VALUES (1, 'pending', 0)"
+    )
 
 
 def _make_indexes(connection: Connection, table: Table) -> None:
-    # Of two that would do as well SQLite uses the index made last: ours, which say more than
-    # Codex's, are before those in the alphabet.
-    for index in sorted(table.indexes, key=attrgetter("name"), reverse=True):
-        connection.execute(CreateIndex(index))
+    for statement in table.index_creations():
+        connection.execute(statement)
 
 
 def _make_indexes_anew(connection: Connection, tables: list[Table]) -> None:
     # All of a table, since the order in which they are made matters.
     for table in tables:
         for index in table.indexes:
-            connection.execute(DropIndex(index, if_exists=True))
+            connection.execute(f"DROP INDEX IF EXISTS {index.name}")
         _make_indexes(connection, table)
 
 
-def _upgrade(engine: Engine, path: Path, revision: str, patience: float) -> None:
+def _upgrade(connections: Connections, path: Path, revision: str, patience: float) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -95,6 +98,30 @@ def _upgrade(engine: Engine, path: Path, revision: str, patience: float) -> None
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if revision not in known:
         raise newer(revision, path)
-    with writing(engine, patience) as connection:
-        config.attributes["connection"] = connection
+    with connections.lent() as connection, _for_alembic(connection, patience) as its:
+        config.attributes["connection"] = its
         command.upgrade(config, "head")
+
+
+@contextmanager
+def _for_alembic(connection: Connection, patience: float) -> Iterator["sqlalchemy.Connection"]:
+    """A connection as Alembic knows it, within a write transaction of that one."""
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.exc import DatabaseError
+    from sqlalchemy.pool import StaticPool
+
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    deadline = time.monotonic() + patience
+
+    def begin(_: object) -> None:
+        while not begins_to_write(connection, deadline):
+            pass
+
+    event.listen(engine, "begin", begin)
+    try:
+        with engine.begin() as its:
+            yield its
+    except DatabaseError as error:
+        if error.orig is None:
+            raise
+        raise error.orig from error

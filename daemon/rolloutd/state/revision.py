@@ -1,7 +1,4 @@
-"""Which revision a database is of, and what that means to a program of this one.
-
-Without SQLAlchemy, as `faults` is.
-"""
+"""Which revision a database is of, and what that means to a program of this one."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -4,11 +4,11 @@ import struct
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from rolloutd.records import (
     PARSER_VERSION,
@@ -21,49 +21,56 @@ from rolloutd.records import (
     pack_stamp,
 )
 from rolloutd.state.among import among, listed
-from rolloutd.state.schema import rollouts
-from rolloutd.state.upsert import Upsert
+from rolloutd.state.connections import Connection
+from rolloutd.state.schema import ROLLOUTS
 
 # The parser version of rows that are not to be built upon.
 DISTRUSTED = 0
 
-_upsert = Upsert(rollouts, None)
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Summary).decode
 
-_COLUMNS = tuple(column.name for column in rollouts.columns)
-_STAMP = tuple(rollouts.c[name] for name in FileStamp._fields)
-_SEEN = select(
-    *(rollouts.c[name] for name in ("path", "offset", "error", "parser_version")), *_STAMP
-)
-_FILE = tuple(rollouts.c[name] for name in ("path", "archived", "mtime_ns", "summary"))
+_UPSERT = ROLLOUTS.upsert()
+_STAMP = ", ".join(FileStamp._fields)
+_SEEN = f"SELECT path, offset, error, parser_version, {_STAMP} FROM rollouts"  # noqa: S608
+_FILE = "path, archived, mtime_ns, summary"
 
 # Of the cursor, where a file could not even be opened.
 _NOWHERE = (None,) * (len(FileStamp._fields) + 2)
 
-_OF_PATHS = among(rollouts.c.path)
-_OF_THREADS = among(rollouts.c.thread_id)
-_SEEN_OF = _SEEN.where(_OF_PATHS)
-_ERRORS_OF = select(rollouts.c.path, rollouts.c.error, rollouts.c.parser_version).where(
-    _OF_PATHS, rollouts.c.thread_id.is_not(None)
+_OF_PATHS = among("path")
+_OF_THREADS = among("thread_id")
+_SEEN_OF = f"{_SEEN} WHERE {_OF_PATHS}"
+_ERRORS_OF = (
+    "SELECT path, error, parser_version FROM rollouts"  # noqa: S608
+    f" WHERE {_OF_PATHS} AND thread_id IS NOT NULL"
 )
-_DISTRUST = update(rollouts).where(_OF_PATHS).values(parser_version=DISTRUSTED)
-_DELETE = delete(rollouts).where(_OF_PATHS)
-_THREADS_OF = select(rollouts.c.thread_id).where(_OF_PATHS, rollouts.c.thread_id.is_not(None))
-_FILES_OF = (
-    select(rollouts.c.thread_id, *_FILE)
-    .where(_OF_THREADS, ~among(rollouts.c.path, "known"))
-    .order_by(rollouts.c.thread_id, rollouts.c.path)
-)
-_FILES_AT = select(*_FILE).where(_OF_PATHS).order_by(rollouts.c.path)
-_COUNTS = (
-    select(rollouts.c.thread_id, func.count())
-    .where(_OF_THREADS)
-    .group_by(rollouts.c.thread_id)
-    .having(func.count() >= bindparam("least"))
-)
-_PATHS_AMONG = select(rollouts.c.path).where(_OF_PATHS)
-
+_CLOSE = "UPDATE rollouts SET error = ?, parser_version = ? WHERE path = ?"
+_MOVE = """
+    UPDATE rollouts SET path = ?, archived = ?, encoding = ?, error = ?, parser_version = ?
+    WHERE path = ?
+"""
+_DISTRUST = f"UPDATE rollouts SET parser_version = {DISTRUSTED} WHERE {_OF_PATHS}"  # noqa: S608
+_DELETE = f"DELETE FROM rollouts WHERE {_OF_PATHS}"  # noqa: S608
+_THREADS_OF = f"SELECT thread_id FROM rollouts WHERE {_OF_PATHS} AND thread_id IS NOT NULL"  # noqa: S608
+_FILES_OF = f"""
+    SELECT thread_id, {_FILE} FROM rollouts
+    WHERE {_OF_THREADS} AND NOT {among("path", "known")} ORDER BY thread_id, path
+"""  # noqa: S608
+_FILES_AT = f"SELECT {_FILE} FROM rollouts WHERE {_OF_PATHS} ORDER BY path"  # noqa: S608
+_COUNTS = f"""
+    SELECT thread_id, count(*) FROM rollouts
+    WHERE {_OF_THREADS} GROUP BY thread_id HAVING count(*) >= :least
+"""  # noqa: S608
+_PATHS_AMONG = f"SELECT path FROM rollouts WHERE {_OF_PATHS}"  # noqa: S608
+_KNOWN = f"""
+    SELECT offset, anchors, coalesce(resume, summary), {_STAMP} FROM rollouts
+    WHERE path = ? AND parser_version = ? AND anchors IS NOT NULL
+"""  # noqa: S608
+# One that could be opened, if there is one.
+_ANY_BELOW = """
+    SELECT path, device FROM rollouts WHERE path BETWEEN ? AND ? ORDER BY device IS NULL LIMIT 1
+"""
 
 _CONTRADICTORY = """
     SELECT path FROM rollouts WHERE parser_version = ? AND error IS NULL AND thread_id IS NOT
@@ -88,7 +95,7 @@ class Seen(Struct, frozen=True, gc=False):
 def upsert_rollouts(connection: Connection, readings: Sequence[Reading]) -> None:
     """Write one row for each reading."""
     now = time.time_ns() // 1_000_000
-    _upsert(connection, [(*_values(reading), now) for reading in readings])
+    connection.executemany(_UPSERT, [(*_values(reading), now) for reading in readings])
 
 
 def keep_closed(connection: Connection, errors: Mapping[str, str]) -> set[str]:
@@ -98,11 +105,11 @@ def keep_closed(connection: Connection, errors: Mapping[str, str]) -> set[str]:
     paths: other files have nothing that could be kept.
     """
     kept = set()
-    for path, *said in connection.execute(_ERRORS_OF, {"values": listed(errors)}).all():
+    for path, *said in connection.execute(_ERRORS_OF, {"values": listed(errors)}).fetchall():
         kept.add(path)
-        now = {"error": errors[path], "parser_version": DISTRUSTED}
-        if said != [*now.values()]:  # It is tried with every look.
-            connection.execute(update(rollouts).where(rollouts.c.path == path).values(**now))
+        now = [errors[path], DISTRUSTED]
+        if said != now:  # It is tried with every look.
+            connection.execute(_CLOSE, (*now, path))
     return kept
 
 
@@ -114,21 +121,19 @@ def move_closed(connection: Connection, moved: Mapping[str, Reading]) -> set[str
     """
     thread_ids = set()
     for path, file in moved.items():
-        whose = select(rollouts.c.thread_id).where(rollouts.c.path == path)
-        thread_id = connection.execute(whose).scalar()
+        thread_id = connection.value("SELECT thread_id FROM rollouts WHERE path = ?", (path,))
         if thread_id is None:
             continue
         thread_ids.add(thread_id)
         delete_rollouts(connection, [file.path])
-        now = {"path": file.path, "archived": file.archived, "encoding": file.encoding}
-        now |= {"error": file.error, "parser_version": DISTRUSTED}
-        connection.execute(update(rollouts).where(rollouts.c.path == path).values(**now))
+        now = (file.path, file.archived, file.encoding, file.error, DISTRUSTED)
+        connection.execute(_MOVE, (*now, path))
     return thread_ids
 
 
 def contradictory(connection: Connection) -> list[str]:
     """Watermarks of rows that name another thread than their own summary does."""
-    return list(connection.exec_driver_sql(_CONTRADICTORY, (PARSER_VERSION,)).scalars())
+    return connection.column(_CONTRADICTORY, (PARSER_VERSION,))
 
 
 def distrust(connection: Connection, paths: Collection[str]) -> None:
@@ -148,7 +153,7 @@ def delete_rollouts(connection: Connection, paths: Collection[str]) -> None:
 
 def threads_of(connection: Connection, paths: Collection[str]) -> set[str]:
     """Ids of the threads that these files hold, as far as the database knows."""
-    return set(connection.execute(_THREADS_OF, {"values": listed(paths)}).scalars())
+    return set(connection.column(_THREADS_OF, {"values": listed(paths)}))
 
 
 def files_of(
@@ -160,8 +165,8 @@ def files_of(
     read again before long.
     """
     found = connection.execute(_FILES_OF, {"values": listed(thread_ids), "known": listed(known)})
-    for thread_id, rows in groupby(found, key=lambda row: row.thread_id):
-        yield thread_id, _file_summaries(rows)
+    for thread_id, rows in groupby(found, key=itemgetter(0)):
+        yield thread_id, _file_summaries(row[1:] for row in rows)
 
 
 def files_at(connection: Connection, paths: Collection[str]) -> list[FileSummary]:
@@ -171,23 +176,22 @@ def files_at(connection: Connection, paths: Collection[str]) -> list[FileSummary
 
 def _file_summaries(rows: Iterable[Any]) -> list[FileSummary]:
     files = []
-    for row in rows:
-        summary = _decoded(row.summary)
-        if summary is not None and row.mtime_ns is not None:
-            files.append(FileSummary(row.path, bool(row.archived), row.mtime_ns, summary))
+    for path, archived, mtime_ns, text in rows:
+        summary = _decoded(text)
+        if summary is not None and mtime_ns is not None:
+            files.append(FileSummary(path, bool(archived), mtime_ns, summary))
     return files
 
 
 def file_counts(connection: Connection, thread_ids: Collection[str], least: int) -> dict[str, int]:
     """How many files each of these threads has, of those that have so many at least."""
-    rows = connection.execute(_COUNTS, {"values": listed(thread_ids), "least": least})
-    return {row[0]: row[1] for row in rows}
+    return dict(connection.execute(_COUNTS, {"values": listed(thread_ids), "least": least}))
 
 
 def paths_of(connection: Connection, thread_id: str) -> list[str]:
     """Watermarks of a thread's files, in their order."""
-    query = select(rollouts.c.path).where(rollouts.c.thread_id == thread_id)
-    return list(connection.execute(query.order_by(rollouts.c.path)).scalars())
+    query = "SELECT path FROM rollouts WHERE thread_id = ? ORDER BY path"
+    return connection.column(query, (thread_id,))
 
 
 def _decoded(text: str) -> Summary | None:
@@ -203,10 +207,9 @@ def any_below(connection: Connection, root: str) -> tuple[str, int | None] | Non
 
     The first that could be opened, if there is one.
     """
-    below = rollouts.c.path.between(f"{root}/", f"{root}0")  # "0" comes behind "/"
-    query = select(rollouts.c.path, rollouts.c.device).where(below)
-    row = connection.execute(query.order_by(rollouts.c.device.is_(None)).limit(1)).first()
-    return None if row is None else (row.path, row.device)
+    between = (f"{root}/", f"{root}0")  # "0" comes behind "/"
+    found: tuple[str, int | None] | None = connection.execute(_ANY_BELOW, between).fetchone()
+    return found
 
 
 def seen(
@@ -220,7 +223,7 @@ def seen(
         yield from seen_unless(connection, {})
         return
     for row in connection.execute(_SEEN_OF, {"values": listed(paths)}):
-        yield row.path, _seen(row)
+        yield row[0], _seen(row)
 
 
 def seen_unless(
@@ -229,11 +232,9 @@ def seen_unless(
     """The same of every row, but for those whose file has just the stamp `known` by path, packed.
 
     Those are taken out of `known`. They are nearly all of them, every minute: nothing is made of
-    them, and the driver's own rows take a quarter of the time.
+    them.
     """
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    for row in driver.execute(str(_SEEN)):
+    for row in connection.execute(_SEEN):
         path = row[0]
         if row[3] == PARSER_VERSION and _packed(row[4:]) == known.get(path):
             del known[path]
@@ -257,31 +258,24 @@ def _seen(row: Sequence[Any]) -> Seen:
 
 def among_rows(connection: Connection, paths: Collection[str]) -> set[str]:
     """Those of these files that have a row."""
-    return set(connection.execute(_PATHS_AMONG, {"values": listed(paths)}).scalars())
+    return set(connection.column(_PATHS_AMONG, {"values": listed(paths)}))
 
 
 def known(connection: Connection, path: str) -> Known | None:
     """Where reading of a file can go on; None if it has to start over."""
-    row = connection.execute(
-        select(
-            rollouts.c.offset, rollouts.c.anchors, rollouts.c.summary, rollouts.c.resume, *_STAMP
-        ).where(
-            rollouts.c.path == path,
-            rollouts.c.parser_version == PARSER_VERSION,
-            rollouts.c.anchors.is_not(None),
-        )
-    ).first()
-    if row is None or None in (row.offset, *row[4:]):
+    row = connection.execute(_KNOWN, (path, PARSER_VERSION)).fetchone()
+    if row is None:
         return None
-    summary = _decoded(row.resume or row.summary)
-    if summary is None:
+    offset, anchors, text, *stamp = row
+    if None in (offset, *stamp):
         return None
-    return Known(Cursor(FileStamp(*row[4:]), row.offset, row.anchors), summary)
+    summary = _decoded(text)
+    return None if summary is None else Known(Cursor(FileStamp(*stamp), offset, anchors), summary)
 
 
 def rollout_row(reading: Reading) -> dict[str, Any]:
     """The row that a reading makes, but for the time of the indexing."""
-    return dict(zip(_COLUMNS[:-1], _values(reading), strict=True))
+    return dict(zip(ROLLOUTS.columns, _values(reading), strict=False))
 
 
 def _values(reading: Reading) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rolloutd.state.completeness import lost_columns, own_columns, tables_without_an_index
 from rolloutd.state.faults import ConstraintBroken, CorruptDatabase, explained
 
 _CONFUSED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, ConstraintBroken)
@@ -34,9 +35,6 @@ def _problems(connection: sqlite3.Connection) -> Iterator[str]:
     (told,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if told != "ok":
         yield told.splitlines()[-1]
-    # Seldom needed; and SQLAlchemy, which knows the schema, takes long to import.
-    from rolloutd.state.completeness import own_columns
-
     yield from _lost(connection)
     ours = own_columns()
     for table in sorted({table for table, _ in ours}):
@@ -52,8 +50,6 @@ def _problems(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _lost(connection: sqlite3.Connection) -> Iterator[str]:
-    from rolloutd.state.completeness import lost_columns, tables_without_an_index
-
     yield from (f"no {column}" for column in lost_columns(connection.execute))
     for table in tables_without_an_index(connection.execute):
         yield f"an index of {table.name} is not there"

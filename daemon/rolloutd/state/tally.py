@@ -3,11 +3,20 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
-
 from rolloutd.records import PARSER_VERSION
+from rolloutd.state.connections import Connection
 from rolloutd.state.rollouts import DISTRUSTED
-from rolloutd.state.schema import rollouts
+
+_TOTALS = """
+    SELECT count(*) FILTER (WHERE error IS NULL), count(error),
+           coalesce(sum(parse_errors), 0), coalesce(sum(size), 0), max(path)
+    FROM rollouts
+"""
+_FAILURES = "SELECT path, error FROM rollouts WHERE error IS NOT NULL ORDER BY path LIMIT ?"
+_CLOSED = "SELECT path FROM rollouts WHERE error IS NOT NULL AND thread_id IS NOT NULL"
+_DISTRUSTED = "SELECT count(*) FROM rollouts WHERE parser_version = ?"
+_OUTDATED = "SELECT count(*) FROM rollouts WHERE parser_version NOT IN (?, ?)"
+_ALL = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,44 +44,24 @@ class Totals:
 
 def totals(connection: Connection) -> Totals:
     """Sums over every row."""
-    row = connection.execute(
-        select(
-            func.count().filter(rollouts.c.error.is_(None)),
-            func.count(rollouts.c.error),
-            func.coalesce(func.sum(rollouts.c.parse_errors), 0),
-            func.coalesce(func.sum(rollouts.c.size), 0),
-            func.max(rollouts.c.path),
-        )
-    ).one()
-    return Totals(*row)
+    return Totals(*connection.execute(_TOTALS).fetchone())
 
 
 def failures(connection: Connection, limit: int | None = None) -> list[tuple[str, str]]:
     """Path and error of the files that have no thread, or cannot be read, by their paths."""
-    rows = connection.execute(
-        select(rollouts.c.path, rollouts.c.error)
-        .where(rollouts.c.error.is_not(None))
-        .order_by(rollouts.c.path)
-        .limit(limit)
-    ).all()
-    return [(row.path, row.error) for row in rows]
+    return connection.execute(_FAILURES, (_ALL if limit is None else limit,)).fetchall()
 
 
 def closed_paths(connection: Connection) -> list[str]:
     """Files that held a thread and could not be read when they were last looked at."""
-    query = select(rollouts.c.path).where(
-        rollouts.c.error.is_not(None), rollouts.c.thread_id.is_not(None)
-    )
-    return list(connection.execute(query).scalars())
+    return connection.column(_CLOSED)
 
 
 def count_distrusted(connection: Connection) -> int:
     """How many rows are marked so."""
-    marked = rollouts.c.parser_version == DISTRUSTED
-    return int(connection.execute(select(func.count()).where(marked)).scalar_one())
+    return int(connection.value(_DISTRUSTED, (DISTRUSTED,)))
 
 
 def count_outdated(connection: Connection) -> int:
     """How many rows another version's parser has written."""
-    others = rollouts.c.parser_version.not_in((PARSER_VERSION, DISTRUSTED))
-    return int(connection.execute(select(func.count()).where(others)).scalar_one())
+    return int(connection.value(_OUTDATED, (PARSER_VERSION, DISTRUSTED)))

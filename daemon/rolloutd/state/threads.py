@@ -5,29 +5,24 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
-
 from rolloutd.records import ThreadRecord
 from rolloutd.state.among import among, listed
-from rolloutd.state.schema import (
-    rollouts,
-    session_names,
-    thread_dynamic_tools,
-    thread_spawn_edges,
-    threads,
-)
-from rolloutd.state.upsert import Upsert
+from rolloutd.state.connections import Connection
+from rolloutd.state.schema import THREAD_DYNAMIC_TOOLS, THREAD_SPAWN_EDGES, THREADS
 
-_upsert = Upsert(threads, attrgetter)
-_upsert_edges = Upsert(thread_spawn_edges)
-_COLUMNS = tuple(column.name for column in threads.columns)
-
-_DELETE_TOOLS = delete(thread_dynamic_tools).where(among(thread_dynamic_tools.c.thread_id))
-_DELETE_EDGES = delete(thread_spawn_edges).where(among(thread_spawn_edges.c.child_thread_id))
-_DELETE = delete(threads).where(among(threads.c.id))
-_NAMES_OF = select(session_names.c.thread_id, session_names.c.name).where(
-    among(session_names.c.thread_id)
-)
+_values_of = attrgetter(*THREADS.columns)
+_UPSERT = THREADS.upsert()
+_UPSERT_EDGE = THREAD_SPAWN_EDGES.upsert()
+_UPSERT_TOOL = THREAD_DYNAMIC_TOOLS.upsert()
+_DELETE = f"DELETE FROM threads WHERE {among('id')}"  # noqa: S608
+_DELETE_TOOLS = f"DELETE FROM thread_dynamic_tools WHERE {among('thread_id')}"  # noqa: S608
+_DELETE_EDGES = f"DELETE FROM thread_spawn_edges WHERE {among('child_thread_id')}"  # noqa: S608
+_PRESENT = f"SELECT id FROM threads WHERE {among('id')}"  # noqa: S608
+_NAMES_OF = f"SELECT thread_id, name FROM session_names WHERE {among('thread_id')}"  # noqa: S608
+_STRAY = "NOT IN (SELECT thread_id FROM rollouts WHERE thread_id IS NOT NULL)"
+_COUNTS = """
+    SELECT count(*) - coalesce(sum(archived), 0), coalesce(sum(archived), 0) FROM threads
+"""
 
 
 def write_threads(
@@ -35,59 +30,52 @@ def write_threads(
 ) -> None:
     """Make the tables say what the records say, and nothing of the threads that are gone."""
     ids = [record.id for record in records] + list(gone)
-    _upsert(connection, records)
+    connection.executemany(_UPSERT, map(_values_of, records))
     connection.execute(_DELETE_TOOLS, {"values": listed(ids)})
-    tools = [row for record in records for row in tool_rows(record)]
-    if tools:
-        connection.execute(insert(thread_dynamic_tools), tools)
+    tools = [tuple(row.values()) for record in records for row in tool_rows(record)]
+    connection.executemany(_UPSERT_TOOL, tools)
     childless = [record.id for record in records if record.parent_thread_id is None] + list(gone)
     connection.execute(_DELETE_EDGES, {"values": listed(childless)})
-    _upsert_edges(connection, [row for record in records if (row := edge_row(record))])
+    edges = [tuple(row.values()) for record in records if (row := edge_row(record))]
+    connection.executemany(_UPSERT_EDGE, edges)
     if gone:
         connection.execute(_DELETE, {"values": listed(gone)})
 
 
 def present_threads(connection: Connection, thread_ids: Collection[str]) -> set[str]:
     """Which of these there are."""
-    query = select(threads.c.id).where(among(threads.c.id))
-    return set(connection.execute(query, {"values": listed(thread_ids)}).scalars())
+    return set(connection.column(_PRESENT, {"values": listed(thread_ids)}))
 
 
 def delete_strays(connection: Connection) -> int:
     """Drop what no file stands behind any more; returns how many threads that were."""
-    indexed = select(rollouts.c.thread_id).where(rollouts.c.thread_id.is_not(None))
-    connection.execute(
-        delete(thread_spawn_edges).where(thread_spawn_edges.c.child_thread_id.not_in(indexed))
-    )
-    connection.execute(
-        delete(thread_dynamic_tools).where(thread_dynamic_tools.c.thread_id.not_in(indexed))
-    )
-    return connection.execute(delete(threads).where(threads.c.id.not_in(indexed))).rowcount
+    connection.execute(f"DELETE FROM thread_spawn_edges WHERE child_thread_id {_STRAY}")  # noqa: S608
+    connection.execute(f"DELETE FROM thread_dynamic_tools WHERE thread_id {_STRAY}")  # noqa: S608
+    return connection.execute(f"DELETE FROM threads WHERE id {_STRAY}").rowcount  # noqa: S608
 
 
 def names_of(connection: Connection, thread_ids: Collection[str]) -> dict[str, str]:
     """Names from the session index, of those of these threads that have one."""
-    rows = connection.execute(_NAMES_OF, {"values": listed(thread_ids)})
-    return {row.thread_id: row.name for row in rows}
+    return dict(connection.execute(_NAMES_OF, {"values": listed(thread_ids)}))
 
 
 def replace_names(connection: Connection, names: Mapping[str, str]) -> set[str]:
     """Make `session_names` equal `names`; returns the ids for which something changed."""
-    rows = connection.execute(select(session_names.c.thread_id, session_names.c.name))
-    before = {row.thread_id: row.name for row in rows}
+    before = stored_names(connection)
     changed = {
         thread_id
         for thread_id in before.keys() | names.keys()
         if before.get(thread_id) != names.get(thread_id)
     }
     if changed:
-        connection.execute(delete(session_names))
-        if names:
-            connection.execute(
-                insert(session_names),
-                [{"thread_id": thread_id, "name": name} for thread_id, name in names.items()],
-            )
+        connection.execute("DELETE FROM session_names")
+        connection.executemany("INSERT INTO session_names VALUES (?, ?)", names.items())
     return changed
+
+
+def stored_names(connection: Connection) -> dict[str, str]:
+    """Every name that was taken over from the session index."""
+    return dict(connection.execute("SELECT thread_id, name FROM session_names"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +88,12 @@ class ThreadCounts:
 
 def count_threads(connection: Connection) -> ThreadCounts:
     """Active and archived threads."""
-    archived = func.coalesce(func.sum(threads.c.archived), 0)
-    row = connection.execute(select(func.count() - archived, archived)).one()
-    return ThreadCounts(*row)
+    return ThreadCounts(*connection.execute(_COUNTS).fetchone())
 
 
 def thread_row(record: ThreadRecord) -> dict[str, Any]:
     """The row of `threads` that a record makes."""
-    return {name: getattr(record, name) for name in _COLUMNS}
+    return dict(zip(THREADS.columns, _values_of(record), strict=True))
 
 
 def edge_row(record: ThreadRecord) -> dict[str, Any] | None:

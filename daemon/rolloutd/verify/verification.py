@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from rolloutd.agreement import Agreement
 from rolloutd.backfill import describe_holder
 from rolloutd.batches import Batches, Observer, Stopped, Terms
@@ -16,6 +14,7 @@ from rolloutd.rollout.discovery import Candidate, Discovery
 from rolloutd.rollout.pool import ReaderPool
 from rolloutd.sight import Sight
 from rolloutd.state import rollouts
+from rolloutd.state.connections import Connection
 from rolloutd.state.database import StateDatabase
 from rolloutd.state.home import binding_of, refuse_other_home
 from rolloutd.state.lease import read_state

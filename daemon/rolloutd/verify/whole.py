@@ -4,16 +4,16 @@ import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from rolloutd.rollout.discovery import Discovery
 from rolloutd.rollout.names import segment_of
 from rolloutd.rollout.session_index import read_session_names
 from rolloutd.sight import Sight
 from rolloutd.state import rollouts, tally
+from rolloutd.state.connections import Connection
 from rolloutd.state.home import binding_of
 from rolloutd.state.lease import BackfillState, read_state
-from rolloutd.state.stored import stored_names, threads_of_several_files
+from rolloutd.state.stored import threads_of_several_files
+from rolloutd.state.threads import stored_names
 from rolloutd.verify.findings import Finding, Kind
 
 _log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """A backfill's first moments: its readers are at work while the rest of it is imported.
 
-What they need takes a fifth of the time to import. So they are copies of this process from when
+What they need takes half of the time to import. So they are copies of this process from when
 it had that much. And where all is to be read, they begin before anything else is looked at: if
 there are no options but flags, there is nothing to understand.
 """

@@ -118,12 +118,25 @@ class AppServer:
 
         Codex tells that a turn has ended a moment before it takes it for over itself.
         """
+        self._request_again(
+            "a turn is in progress", "thread/rollback", threadId=thread_id, numTurns=1
+        )
+
+    def archive(self, thread_id: str) -> None:
+        """Archive a thread.
+
+        Releases that write a rollout beside the turn may tell of the turn's end before its first
+        line is on the disk.
+        """
+        self._request_again("no rollout found", "thread/archive", threadId=thread_id)
+
+    def _request_again(self, not_yet: str, method: str, **params: Any) -> None:
         deadline = time.monotonic() + self._timeout
         while True:
             try:
-                self.request("thread/rollback", threadId=thread_id, numTurns=1)
+                self.request(method, **params)
             except CodexFailedError as error:
-                if "a turn is in progress" not in str(error) or time.monotonic() > deadline:
+                if not_yet not in str(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(_PAUSE_SECONDS)
             else:

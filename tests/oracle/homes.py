@@ -94,7 +94,7 @@ def _converse_with_app_server(codex: CodexHome, server: AppServer, cwd: Path) ->
         server.request("thread/name/set", threadId=thread, name="a good name")
         forked = str(server.request("thread/fork", threadId=thread)["thread"]["id"])
         server.turn(forked, "in the fork")
-        server.request("thread/archive", threadId=forked)
+        server.archive(forked)
         server.turn(thread, "spawn")
     last = server.turn(thread, "second words", effort="medium")
     if codex.has("0.169.0"):
@@ -106,7 +106,7 @@ def _converse_with_app_server(codex: CodexHome, server: AppServer, cwd: Path) ->
 
     archived = _start(server, cwd)
     server.turn(archived, "to be archived")
-    server.request("thread/archive", threadId=archived)
+    server.archive(archived)
     if codex.has("0.99.0"):
         compacted = _start(server, cwd)
         server.turn(compacted, "say much")

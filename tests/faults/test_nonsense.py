@@ -203,8 +203,14 @@ def test_what_others_have_added_is_theirs(place: Place) -> None:
         "ALTER TABLE threads ADD COLUMN colour INTEGER",
         "UPDATE threads SET colour = 'blue'",
         "CREATE INDEX by_colour ON threads (colour)",
+        "ALTER TABLE home ADD COLUMN colour INTEGER",
+        "ALTER TABLE session_names ADD COLUMN colour INTEGER",
+        # So that there is something to write.
+        "DELETE FROM home",
+        "DELETE FROM session_names",
     ):
         change(place.database, statement)
+    place.backfill()
     done = place.run("verify", "--deep")
     assert (done.code, done.stderr) == (0, ""), done
     with living(place) as daemon:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, event
 
 from rolloutd.errors import DatabaseUnavailable
 from rolloutd.sources import class_of
 from rolloutd.state.database import StateDatabase
+from rolloutd.state.faults import DatabaseBusy
 from rolloutd.state.revision import HEAD, THREAD_COLUMNS
 from rolloutd.state.schema import TABLES, THREADS
 from tests.running import change, rows
@@ -193,6 +195,49 @@ def test_migrating_tells_the_class_of_what_was_there_before(tmp_path: Path) -> N
     made(path)
     assert dict(rows(path, "SELECT source, source_class FROM threads")) == SOURCES
     assert {source: class_of(source) for source in SOURCES} == SOURCES
+
+
+def test_an_upgrade_that_fails_halfway_changes_nothing(tmp_path: Path) -> None:
+    path = migrated(tmp_path / "state.sqlite", "0001")
+    # The last that is made.
+    change(path, "CREATE INDEX idx_threads_archived_recency_at_ms ON threads (id)")
+    before = normalised(path)
+    with pytest.raises(DatabaseUnavailable, match="already exists"):
+        made(path)
+    assert normalised(path) == before
+    assert rows(path, "SELECT version_num FROM alembic_version") == [("0001",)]
+    change(path, "DROP INDEX idx_threads_archived_recency_at_ms")
+    with StateDatabase.open_writer(path) as database, database.transaction() as connection:
+        assert connection.value("SELECT version_num FROM alembic_version") == HEAD
+
+
+def test_an_upgrade_that_is_interrupted_changes_nothing(tmp_path: Path) -> None:
+    path = migrated(tmp_path / "state.sqlite", "0002")
+    before = normalised(path)
+
+    def interrupt(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith(("CREATE", "ALTER", "UPDATE")):
+            raise KeyboardInterrupt
+
+    # Where SQLAlchemy hears of an interrupted statement, and closes what it was asked on.
+    event.listen(Engine, "after_cursor_execute", interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            made(path)
+    finally:
+        event.remove(Engine, "after_cursor_execute", interrupt)
+    assert normalised(path) == before
+    assert rows(made(path), "SELECT version_num FROM alembic_version") == [(HEAD,)]
+
+
+def test_an_upgrade_waits_for_who_writes_with_patience(tmp_path: Path) -> None:
+    path = migrated(tmp_path / "state.sqlite", "0002")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseBusy), StateDatabase.open_writer(path, patience=0):
+            pytest.fail("it was opened")
+        other.execute("COMMIT")
+    assert rows(made(path), "SELECT version_num FROM alembic_version") == [(HEAD,)]
 
 
 def test_a_first_opening_makes_every_table_and_a_pending_backfill(tmp_path: Path) -> None:

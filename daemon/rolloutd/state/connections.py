@@ -16,6 +16,7 @@ from rolloutd.state.faults import is_busy
 # (signals are not handled meanwhile).
 PATIENCE_SECONDS = 30.0
 BUSY_TIMEOUT_SECONDS = 0.5
+_STEP_SECONDS = 0.01
 
 # Checkpoints sync the disk: fewer of them, for a WAL of up to 32 MiB.
 _WAL_PAGES = 8192
@@ -61,13 +62,40 @@ class Connections:
     def lent(self) -> Iterator[Connection]:
         """A connection; what it has begun and not committed is undone at the end."""
         with self._in_turn():
-            connection = self._free.pop() if self._free else self._opened()
+            try:
+                connection = self._free.pop()
+            except IndexError:
+                connection = self.opened()
             try:
                 yield connection
             finally:
-                # Kept whatever happens: closing the only one would take the log with it.
-                self._free.append(connection)
-                connection.rollback()
+                try:
+                    connection.rollback()
+                finally:
+                    # Kept whatever happens: closing the only one would take the log with it.
+                    self._free.append(connection)
+
+    def opened(self) -> Connection:
+        """A new connection, which is the caller's to close."""
+        connection = sqlite3.connect(
+            self._location,
+            timeout=BUSY_TIMEOUT_SECONDS,
+            # The driver's own guesses at when to begin are turned off.
+            isolation_level=None,
+            check_same_thread=False,
+            factory=Connection,
+            uri=True,
+        )
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if self.writes:
+                connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+                connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def close(self) -> None:
         """Close those that are not in use."""
@@ -85,23 +113,6 @@ class Connections:
             yield
         finally:
             self._turn.release()
-
-    def _opened(self) -> Connection:
-        connection = sqlite3.connect(
-            self._location,
-            timeout=BUSY_TIMEOUT_SECONDS,
-            # The driver's own guesses at when to begin are turned off.
-            isolation_level=None,
-            check_same_thread=False,
-            factory=Connection,
-            uri=True,
-        )
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        if self.writes:
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        return connection
 
 
 @contextmanager
@@ -125,12 +136,12 @@ def writing(
     """
     deadline = time.monotonic() + patience
     while True:
-        # Between two attempts it is another thread's turn.
         with connections.lent() as connection:
             if begins_to_write(connection, deadline, waited):
                 yield connection
                 connection.commit()
                 return
+        time.sleep(_STEP_SECONDS)  # It may be another thread's turn.
 
 
 def begins_to_write(
@@ -164,7 +175,7 @@ def use_wal(connections: Connections, patience: float) -> None:
             except sqlite3.OperationalError as error:
                 if not is_busy(error) or time.monotonic() >= deadline:
                     raise
-                time.sleep(0.01)
+                time.sleep(_STEP_SECONDS)
             else:
                 # SQLite makes the log's files when it looks for the first time.
                 connection.value("SELECT 1 FROM sqlite_master")

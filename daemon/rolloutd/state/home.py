@@ -28,7 +28,9 @@ def bind_home(connection: Connection, codex_home: str, model_provider: str) -> b
     """
     before, now = binding_of(connection), (codex_home, model_provider)
     if before is None:
-        connection.execute("INSERT INTO home VALUES (1, ?, ?)", now)
+        connection.execute(
+            "INSERT INTO home (id, codex_home, model_provider) VALUES (1, ?, ?)", now
+        )
     elif before != now:
         connection.execute("UPDATE home SET codex_home = ?, model_provider = ?", now)
         return True

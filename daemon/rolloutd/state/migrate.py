@@ -98,23 +98,25 @@ def _upgrade(connections: Connections, path: Path, revision: str, patience: floa
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if revision not in known:
         raise newer(revision, path)
-    with connections.lent() as connection, _for_alembic(connection, patience) as its:
-        config.attributes["connection"] = its
+    with _for_alembic(connections, patience) as connection:
+        config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
 @contextmanager
-def _for_alembic(connection: Connection, patience: float) -> Iterator["sqlalchemy.Connection"]:
-    """A connection as Alembic knows it, within a write transaction of that one."""
+def _for_alembic(connections: Connections, patience: float) -> Iterator["sqlalchemy.Connection"]:
+    """A connection as Alembic knows it, of its own: it is closed where SQLAlchemy thinks fit."""
     from sqlalchemy import create_engine, event
     from sqlalchemy.exc import DatabaseError
-    from sqlalchemy.pool import StaticPool
+    from sqlalchemy.pool import NullPool
 
-    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    engine = create_engine("sqlite://", creator=connections.opened, poolclass=NullPool)
     deadline = time.monotonic() + patience
 
-    def begin(_: object) -> None:
-        while not begins_to_write(connection, deadline):
+    def begin(its: "sqlalchemy.Connection") -> None:
+        driven = its.connection.driver_connection
+        assert isinstance(driven, Connection)
+        while not begins_to_write(driven, deadline):
             pass
 
     event.listen(engine, "begin", begin)

@@ -69,7 +69,9 @@ def replace_names(connection: Connection, names: Mapping[str, str]) -> set[str]:
     }
     if changed:
         connection.execute("DELETE FROM session_names")
-        connection.executemany("INSERT INTO session_names VALUES (?, ?)", names.items())
+        connection.executemany(
+            "INSERT INTO session_names (thread_id, name) VALUES (?, ?)", names.items()
+        )
     return changed
 
 

@@ -250,7 +250,7 @@ def test_its_log_is_deleted(place: Place) -> None:
 
 
 def test_another_worker_is_waited_for(place: Place) -> None:
-    for number in range(400):
+    for number in range(1500):
         place.thread(number)
     with place.started("backfill", ROLLOUTD_BACKFILL_BATCH_SIZE="1") as first:
         stop_in_the_middle(place, first)

@@ -70,7 +70,7 @@ def without_a_home(place: Place, _large: Path) -> Iterator[Daemon]:
 
 @contextmanager
 def beside_another_worker(place: Place, _large: Path) -> Iterator[Daemon]:
-    for number in range(400):
+    for number in range(1500):
         place.thread(number)
     with place.started("backfill", ROLLOUTD_BACKFILL_BATCH_SIZE="1") as other:
         # In the middle of a look, it would keep what it looks at in the log.

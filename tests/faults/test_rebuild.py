@@ -8,7 +8,8 @@ from pathlib import Path
 from tests.faults.processes import stop_in_the_middle
 from tests.running import Place, change, dump, rows, state_of
 
-FILES = 400
+# With each in a batch of its own, a second of work at least: time to look at it.
+FILES = 1500
 QUERY = "SELECT (SELECT count(*) FROM threads), (SELECT count(*) FROM rollouts)"
 
 

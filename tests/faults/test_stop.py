@@ -4,7 +4,8 @@ import os
 import re
 import signal
 import socket
-from contextlib import ExitStack
+import sqlite3
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from tests.faults.processes import children_of, lives, stop_in_the_middle
 from tests.running import Place, dump, rows, state_of, wait_until
 
-FILES = 400
+# With each in a batch of its own, a second of work at least: time to look at it.
+FILES = 1500
 SMALL = {"ROLLOUTD_BACKFILL_BATCH_SIZE": "1"}
 
 
@@ -86,12 +88,13 @@ def test_asked_to_stop_it_hands_the_work_back(
 ) -> None:
     """To the group it goes from a terminal (Ctrl-C), and from systemd (KillMode=control-group)."""
     with place.started("backfill", "--json", **SMALL) as process:
-        wait_until(lambda: state_of(place.database).get("scanned"), "it works")
+        stop_in_the_middle(place, process)
         readers = children_of(process.pid)
         if whole_group:
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
         output, complaints = process.communicate(timeout=30)
     assert (process.returncode, output) == (1, ""), complaints
     assert "Traceback" not in complaints
@@ -114,8 +117,14 @@ def test_asked_to_stop_it_hands_the_work_back(
 
 def test_interrupted_as_soon_as_it_has_a_reader(place: Place) -> None:
     """A reader has nothing to say to Ctrl-C, from its first moment on."""
+    place.backfill()
     for _ in range(5):
-        with place.started("backfill", "--rebuild", "--json", **SMALL) as process:
+        # It cannot be done before it is interrupted: what it has read waits to be written.
+        with (
+            closing(sqlite3.connect(place.database, isolation_level=None)) as other,
+            place.started("backfill", "--rebuild", "--json", **SMALL) as process,
+        ):
+            other.execute("BEGIN IMMEDIATE")
             wait_until(lambda: children_of(process.pid), "it has a reader", pause=0.001)
             os.killpg(process.pid, signal.SIGINT)
             _, complaints = process.communicate(timeout=30)

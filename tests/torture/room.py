@@ -17,6 +17,8 @@ from tests.torture.mutation import Mutator
 QUICK = {"ROLLOUTD_RECONCILE_SECONDS": "1", "ROLLOUTD_METRICS_PORT": "0"}
 TRUE_SECONDS = 60.0
 _ANEW = "building a new one"
+# What a watch holds: an inotify instance, and what ends its waits.
+_WATCH = {"anon_inode:inotify", "anon_inode:[eventfd]"}
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 # What a daemon may grow by in one episode: the allocator's, not a leak's, which the next would
 # add to. The soak of `make bench` measures for longer.
@@ -25,16 +27,19 @@ _GROWTH_BYTES = 24 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """What a process holds: descriptors, and memory in bytes."""
+    """What a process holds: what its descriptors lead to, and memory in bytes."""
 
-    descriptors: int
+    descriptors: Counter[str]
     memory: int
 
     @classmethod
     def of(cls, pid: int) -> "Vitals":
         """Of a live process."""
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+        descriptors: Counter[str] = Counter()
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # It was closed just now.
+                descriptors[str(descriptor.readlink())] += 1
         return cls(descriptors, pages * _PAGE_BYTES)
 
 
@@ -87,11 +92,21 @@ class Room:
         self.counts["kills"] += 1
 
     def vitals(self, daemon: Daemon) -> Vitals:
-        """What the daemon holds once it is at rest."""
+        """What the daemon holds once it is at rest.
+
+        It may be true while it arms its watch anew, for roots that are new: between the watches
+        it holds less, for as long as the kernel takes to give one back.
+        """
         self.is_true_with(daemon)
-        # It may be true before there are events, of roots that are new, too.
-        wait_until(lambda: _holds_watches(daemon.process.pid), "the watch is armed")
-        return Vitals.of(daemon.process.pid)
+        seen: list[Vitals] = []
+
+        def is_at_rest() -> bool:
+            seen.append(Vitals.of(daemon.process.pid))
+            *_, before, now = (each.descriptors for each in (seen[0], *seen))
+            return len(seen) > 1 and before == now and now.keys() >= _WATCH
+
+        wait_until(is_at_rest, "the watch is armed")
+        return seen[-1]
 
     def is_true_with(self, daemon: Daemon) -> None:
         """See that this daemon makes the database true."""
@@ -102,10 +117,18 @@ class Room:
     def holds_no_more(self, daemon: Daemon, before: Vitals) -> None:
         """See that it has let go of what it used, once it is at rest again."""
         self.is_true_with(daemon)
-        wait_until(
-            lambda: Vitals.of(daemon.process.pid).descriptors <= before.descriptors,
-            f"no more descriptors than {before.descriptors}",
-        )
+        held, most = before.descriptors, before.descriptors.total()
+
+        def has_let_go() -> bool:
+            nonlocal held
+            held = Vitals.of(daemon.process.pid).descriptors
+            return held.total() <= most
+
+        try:
+            wait_until(has_let_go, f"no more descriptors than {most}")
+        except AssertionError as error:
+            error.add_note(f"{held} after {before.descriptors}")
+            raise
         after = Vitals.of(daemon.process.pid)
         assert after.memory - before.memory < _GROWTH_BYTES, (before, after)
 
@@ -139,12 +162,3 @@ def _contents(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
-
-
-def _holds_watches(pid: int) -> bool:
-    """Whether a process has an inotify instance, and what ends its waits."""
-    held = set()
-    for each in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # Closed since it was listed.
-            held.add(os.readlink(each))  # noqa: PTH115
-    return {"anon_inode:inotify", "anon_inode:[eventfd]"} <= held

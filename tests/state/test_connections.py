@@ -85,13 +85,25 @@ def test_a_question_that_is_left_halfway_keeps_nothing_open(
         connection.executemany("INSERT INTO t (b) VALUES (?)", [("y" * 3000,)] * 1000)
     asked = Connections(path, writes=False)
     with reading(asked) as connection:
-        rows = iter(connection.execute("SELECT * FROM t"))
+        # Kept, as it would be by the traceback of an error that somebody remembers.
+        rows = connection.execute("SELECT * FROM t")
         next(rows)
-    del rows
     with connections.lent() as connection:
         assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
     assert log_of(path).stat().st_size == 0
     asked.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        next(rows)
+
+
+def test_what_is_closed_halfway_keeps_no_file_open(path: Path) -> None:
+    before = files_of(Path("/dev/fd"))
+    with closing(Connections(path, writes=False).opened()) as connection:
+        rows = connection.execute("SELECT * FROM t")
+        next(rows)
+    assert files_of(Path("/dev/fd")) == before
+    with pytest.raises(sqlite3.ProgrammingError):
+        next(rows)
 
 
 def test_the_threads_of_a_writer_take_turns(connections: Connections) -> None:

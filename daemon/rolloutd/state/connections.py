@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
+from weakref import WeakSet
 
 from rolloutd.state.faults import is_busy
 
@@ -29,7 +30,36 @@ Values: TypeAlias = Sequence[Any] | dict[str, Any]
 
 
 class Connection(sqlite3.Connection):
-    """The driver's own connection, with a word for each kind of question."""
+    """The driver's own connection, with a word for each kind of question.
+
+    It knows whose answers are not read to their end: each keeps its look at the database open,
+    and the files even where the connection is closed, for as long as anything remembers it - the
+    traceback of an error, say.
+    """
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self._answers: WeakSet[sqlite3.Cursor] = WeakSet()
+
+    def execute(self, query: str, values: Any = (), /) -> sqlite3.Cursor:
+        """Ask, or tell, once."""
+        answer = self.cursor()
+        self._answers.add(answer)
+        return answer.execute(query, values)
+
+    def rollback(self) -> None:
+        """Undo what was begun, and let go of every answer."""
+        self._let_go()
+        super().rollback()
+
+    def close(self) -> None:
+        """Close it, and the files."""
+        self._let_go()
+        super().close()
+
+    def _let_go(self) -> None:
+        for answer in list(self._answers):
+            answer.close()
 
     def value(self, query: str, values: Values = ()) -> Any:
         """The first column of the first row; None if there is no row."""

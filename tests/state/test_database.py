@@ -14,7 +14,7 @@ from rolloutd.errors import DatabaseUnavailable
 from rolloutd.settings import Settings
 from rolloutd.state.connections import Connection
 from rolloutd.state.database import StateDatabase
-from rolloutd.state.faults import CorruptDatabase
+from rolloutd.state.faults import CorruptDatabase, explanation
 from rolloutd.state.file import identity_of, set_aside
 from rolloutd.supervisor import run_backfill
 from tests.running import Place, change, dump, rows, write
@@ -217,7 +217,10 @@ def damaged(path: Path, offset: int, data: bytes) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    ["garbage", "a page of garbage", "truncated", "magic", "page size", "schema", "zeros"],
+    [
+        *("garbage", "a page of garbage", "truncated", "magic", "page size", "schema", "zeros"),
+        *("schema format", "write version"),
+    ],
 )
 def test_a_corrupt_database_is_moved_aside_and_rebuilt(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
@@ -241,6 +244,10 @@ def test_a_corrupt_database_is_moved_aside_and_rebuilt(
             damaged(path, 16, b"\x00\x07")
         case "schema":
             damaged(path, 100, b"\xff" * 60)
+        case "schema format":
+            damaged(path, 47, b"\x05")
+        case "write version":
+            damaged(path, 18, b"\x03")
         case _:
             path.write_bytes(bytes(8192))
     path.with_name(path.name + "-wal").write_bytes(b"left over")
@@ -262,6 +269,17 @@ def test_a_corrupt_database_is_moved_aside_and_rebuilt(
     assert moved.read_bytes() == content
     assert stat.S_IMODE(moved.stat().st_mode) == 0o600
     assert dump(path) == expected
+
+
+def test_what_may_only_be_read_is_not_corrupt(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    with StateDatabase.open_writer(path):
+        pass
+    error = sqlite3.OperationalError("attempt to write a readonly database")
+    error.sqlite_errorcode = sqlite3.SQLITE_READONLY
+    assert not isinstance(explanation(path, error), CorruptDatabase)
+    damaged(path, 18, b"\x03")
+    assert isinstance(explanation(path, error), CorruptDatabase)
 
 
 def test_damage_in_the_middle_is_found_when_it_is_met(tmp_path: Path) -> None:

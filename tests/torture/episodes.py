@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from rolloutd.state.revision import APPLICATION_ID
 from tests.daemon.living import Daemon
 from tests.faults.processes import children_of
 from tests.running import Place, wait_until
@@ -24,6 +25,8 @@ _FILES = 200
 _READERS = 4
 _DAMAGE = 4
 _MOST_DAMAGED = 200
+# Of an SQLite database.
+_MARK = range(68, 72)
 _WATCHED_SECONDS = 0.4
 _DAY = 86_400
 
@@ -283,6 +286,10 @@ def _harm(room: Room) -> None:
         for _ in range(room.rng.randrange(1, 5)):
             stream.seek(room.rng.randrange(size))
             stream.write(room.rng.randbytes(room.rng.randrange(1, _MOST_DAMAGED)))
+        if not suffix and size > _MARK.stop:
+            # Whose a database is, its mark alone says: one with another mark is left alone.
+            stream.seek(_MARK.start)
+            stream.write(APPLICATION_ID.to_bytes(len(_MARK)))
 
 
 def _library(name: str) -> str:

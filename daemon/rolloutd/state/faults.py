@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rolloutd.errors import DatabaseUnavailable
-from rolloutd.state.file import begins_as_database
+from rolloutd.state.file import begins_as_database, is_of_unknown_version
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-# What is asked for is in every database of a revision that we work with.
-_LOST = ("no such table:", "no such column:", "has no column named")
+# What is asked for is in every database of a revision that we work with, and SQLite has had one
+# file format since 2005.
+_DAMAGED = (
+    *("no such table:", "no such column:", "has no column named"),
+    "unsupported file format",
+)
 _SUFFIXES = frozenset({".sqlite", ".sqlite3", ".db"})
 
 
@@ -90,7 +94,9 @@ def explanation(path: Path, error: BaseException | None) -> DatabaseUnavailable:
         # Without the driver's own words: they quote the text, which may be a prompt's.
         return CorruptDatabase(path, "holds text that is no UTF-8")
     code = error_code(error)
-    if code not in _CORRUPT and not any(words in str(error) for words in _LOST):
+    if code == sqlite3.SQLITE_READONLY and is_of_unknown_version(path):
+        return _corrupt(path, "unsupported file format")
+    if code not in _CORRUPT and not any(words in str(error) for words in _DAMAGED):
         kind = ConstraintBroken if code == sqlite3.SQLITE_CONSTRAINT else DatabaseUnavailable
         why = str(error)
         if code == sqlite3.SQLITE_CANTOPEN and _has_a_log_alone(path):
@@ -99,9 +105,13 @@ def explanation(path: Path, error: BaseException | None) -> DatabaseUnavailable:
                 "let somebody open it who may, and close it again"
             )
         return kind(path, why)
+    return _corrupt(path, str(error))
+
+
+def _corrupt(path: Path, why: str) -> DatabaseUnavailable:
     if path.suffix in _SUFFIXES or begins_as_database(path):
-        return CorruptDatabase(path, str(error))
-    return DatabaseUnavailable(path, f"{error}, nor is it named like one: left alone")
+        return CorruptDatabase(path, why)
+    return DatabaseUnavailable(path, f"{why}, nor is it named like one: left alone")
 
 
 def _has_a_log_alone(path: Path) -> bool:

@@ -10,6 +10,9 @@ from pathlib import Path
 MAGIC = b"SQLite format 3\0"
 _SIDECARS = ("", "-wal", "-shm")
 
+# See "Database File Format" in SQLite's documentation.
+_WRITE_VERSION, _NEWEST_VERSION = 18, b"\2"
+
 
 def identity_of(path: Path) -> tuple[int, int] | None:
     """Device and inode of the file that is there now, if one can be seen."""
@@ -86,6 +89,17 @@ def make_private(path: Path) -> None:
         with suppress(FileNotFoundError):
             if file.stat().st_mode & 0o077:
                 file.chmod(0o600)
+
+
+def is_of_unknown_version(path: Path) -> bool:
+    """Whether the header asks for an SQLite that there is none of, and others not to write.
+
+    Closing the file gives up this process's locks on it: for where it is to be closed anyway.
+    """
+    with suppress(OSError), path.open("rb") as file:
+        header = file.read(_WRITE_VERSION + 1)
+        return header.startswith(MAGIC) and header[_WRITE_VERSION:] > _NEWEST_VERSION
+    return False
 
 
 def begins_as_database(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ settings.register_profile(
     "rolloutd", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("rolloutd")
+
+# A shell without job control has what it starts in the background ignore Ctrl-C, and so would all
+# that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Folders of tests that want the machine for themselves.
 _ALONE = ("system",)
